@@ -1,0 +1,1 @@
+"""Processes that act on weights."""

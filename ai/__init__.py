@@ -1,0 +1,1 @@
+"""The weight policy: features, reward, learning, promotion, training and inference."""

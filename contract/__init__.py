@@ -1,0 +1,1 @@
+"""The files: names, shapes, publication, tolerant reading, locks, the clock, the daemon loop."""
