@@ -1,0 +1,208 @@
+"""How this program writes and reads files: two write paths and one read path, all over the seam.
+
+`publish` replaces a file whole: a reader sees the old content or the new, also after a crash or a power cut.
+`append_line` adds whole lines to a journal: a crash can tear only a last line that no reader has taken yet.
+`read_bytes` reads a file once, whole, and refuses what is not a plain file of reasonable size.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from contract.errors import BadInput, MustStop, RetryLater, TillerError
+from contract.system import System
+
+LARGEST_JSON = 16 << 20
+_TAIL_BLOCK = 1 << 16
+_TEMPORARY_SUFFIX = ".tmp"
+
+Record = TypeVar("Record")
+
+
+def publish(system: System, path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    """Replace the file: temporary sibling, fsync, rename over it, fsync of the directory.
+
+    On an error the temporary file is gone and the old content stands; a file that failed to sync is never synced
+    again but thrown away. Only when the last step fails is the new content visible, and not yet durable: the caller
+    publishes again, as after every `RetryLater`.
+    """
+    try:
+        make_directory(system, path.parent)
+        temporary = path.with_name(f".{path.name}.{system.unique()}{_TEMPORARY_SUFFIX}")
+        try:
+            _write_new_file(system, temporary, content, mode)
+            system.replace(temporary, path)
+        except BaseException:
+            _discard(system, temporary)
+            raise
+        sync_directory(system, path.parent)
+    except OSError as error:
+        raise _reaction(error, "cannot publish", path) from error
+
+
+def append_line(system: System, path: Path, *lines: str, header: str | None = None, durable: bool = True) -> None:
+    """Add lines (without their newlines) at the end of a file with a single writer.
+
+    A torn last line that a crash left behind is cut off first: no reader has taken it, because readers stop at the
+    last newline. If not all of the lines fit on the disk, none is left there. A new file begins with the header.
+    """
+    if not lines:
+        return
+    text = "".join(f"{line}\n" for line in lines)
+    if text.count("\n") != len(lines):
+        raise ValueError("a line to append must not contain a newline")
+    try:
+        make_directory(system, path.parent)
+        descriptor = system.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
+        try:
+            size = system.fstat(descriptor).size
+            whole = _end_of_last_line(system, descriptor, size)
+            if whole < size:
+                system.truncate(descriptor, whole)
+            if whole == 0 and header is not None:
+                text = f"{header}\n{text}"
+            _write_all_or_none(system, descriptor, text.encode(), whole, durable)
+        finally:
+            system.close(descriptor)
+        if durable and whole == 0:
+            sync_directory(system, path.parent)
+    except OSError as error:
+        raise _reaction(error, "cannot append", path) from error
+
+
+def read_bytes(system: System, path: Path, *, largest: int = LARGEST_JSON) -> bytes | None:
+    """The content of a plain file, read once; None where there is no such file."""
+    try:
+        descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would make us wait for its writer
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _reaction(error, "cannot read", path) from error
+    try:
+        found = system.fstat(descriptor)
+        if not stat.S_ISREG(found.mode):
+            raise BadInput("is not a plain file", path=path, hint="remove it")
+        blocks: list[bytes] = []
+        left = largest + 1
+        while left > 0 and (block := system.read(descriptor, min(left, 1 << 20))):
+            blocks.append(block)
+            left -= len(block)
+    except OSError as error:
+        raise _reaction(error, "cannot read", path) from error
+    finally:
+        system.close(descriptor)
+    if left <= 0:
+        raise BadInput(f"is larger than {largest:,} bytes", path=path, hint="it cannot be what its name says")
+    return b"".join(blocks)
+
+
+def read_record(system: System, path: Path, parse: Callable[[bytes, Path], Record]) -> Record | None:
+    """A file read and parsed; None where there is none. `BadInput` names what is wrong with it.
+
+    Writers that are not ours truncate in place, so a file can be caught half-written: what does not parse is read
+    once more where it has changed in between.
+    """
+    content = read_bytes(system, path)
+    if content is None:
+        return None
+    try:
+        return parse(content, path)
+    except BadInput:
+        again = read_bytes(system, path)
+        if again is None or again == content:
+            raise
+        return parse(again, path)
+
+
+def make_directory(system: System, directory: Path, mode: int = 0o755) -> None:
+    """Make a directory and those above it where they are missing."""
+    try:
+        system.stat(directory)
+    except FileNotFoundError:
+        make_directory(system, directory.parent)
+        system.mkdir(directory, mode)
+
+
+def sync_directory(system: System, directory: Path) -> None:
+    """Make the names in a directory durable."""
+    descriptor = system.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        system.fsync(descriptor)
+    finally:
+        system.close(descriptor)
+
+
+def sweep(system: System, path: Path) -> None:
+    """Remove temporary siblings of a file that killed writers left. Only for the holder of the file's writer lock."""
+    try:
+        names = system.list(path.parent)
+    except FileNotFoundError:
+        return
+    for name in names:
+        if name.startswith(f".{path.name}.") and name.endswith(_TEMPORARY_SUFFIX):
+            _discard(system, path.with_name(name))
+
+
+def _write_new_file(system: System, path: Path, content: bytes, mode: int) -> None:
+    descriptor = system.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        written = 0
+        while written < len(content):
+            written += system.write(descriptor, content[written:])
+        system.fsync(descriptor)
+    finally:
+        system.close(descriptor)
+
+
+def _write_all_or_none(system: System, descriptor: int, content: bytes, size_before: int, durable: bool) -> None:
+    written = 0
+    try:
+        while written < len(content):
+            written += system.write(descriptor, content[written:])
+        if durable:
+            system.fsync(descriptor)
+    except OSError:
+        system.truncate(descriptor, size_before)
+        raise
+
+
+def _end_of_last_line(system: System, descriptor: int, size: int) -> int:
+    """The offset behind the last newline, 0 where there is none."""
+    end = size
+    while end > 0:
+        start = max(0, end - _TAIL_BLOCK)
+        newline = system.pread(descriptor, end - start, start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
+
+
+def _discard(system: System, path: Path) -> None:
+    try:
+        system.unlink(path)
+    except OSError:
+        pass  # never made, or the disk is gone: the next start sweeps
+
+
+def _reaction(error: OSError, action: str, path: Path) -> TillerError:
+    """The error named by what to do about it."""
+    reason = f"{action}: {os.strerror(error.errno) if error.errno else error}"
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return RetryLater(reason, path=path, hint="free some disk space")
+        case errno.EROFS:
+            return RetryLater(reason, path=path, hint="remount the file system writable")
+        case errno.EACCES | errno.EPERM:
+            return RetryLater(reason, path=path, hint="give this user the right to it")
+        case errno.ELOOP:
+            return MustStop(reason, path=path, hint="replace the symbolic link by the file itself")
+        case errno.EISDIR | errno.ENOTDIR:
+            return MustStop(reason, path=path, hint="a directory stands where a file belongs, or the reverse")
+        case _:
+            return RetryLater(reason, path=path, hint="see the system's log")
