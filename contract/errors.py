@@ -20,9 +20,9 @@ class TillerError(Exception):
 
     def __str__(self) -> str:
         # A file may be called anything; an error is one line whatever it is called.
-        where = f"{_one_line(str(self.path))}: " if self.path is not None else ""
+        where = f"{one_line(str(self.path))}: " if self.path is not None else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{where}{_one_line(self.message)}{hint}"
+        return f"{where}{one_line(self.message)}{hint}"
 
 
 class RetryLater(TillerError):
@@ -37,6 +37,6 @@ class MustStop(TillerError):
     """Only an operator can mend this: say how, and end."""
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text with every control character written out, so that it can neither break a line nor a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -91,6 +91,10 @@ class System(Protocol):
 
     def process_id(self) -> int: ...
 
+    def is_running(self, process_id: int) -> bool:
+        """Whether a process with this number exists, whosever it is."""
+        ...
+
     def boot_id(self) -> str:
         """What tells this boot of the machine from every other, so that a process id can be trusted."""
         ...
@@ -173,6 +177,15 @@ class OperatingSystem:
 
     def process_id(self) -> int:
         return os.getpid()
+
+    def is_running(self, process_id: int) -> bool:
+        try:
+            os.kill(process_id, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            pass  # it exists and is another user's
+        return True
 
     def boot_id(self) -> str:
         try:

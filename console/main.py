@@ -1,0 +1,67 @@
+"""The command `tiller`: what an operator types."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Protocol
+
+from console import demo, doctor, show_config, status
+from contract.daemon import BAD_USAGE, FAILED, add_common_options
+from contract.errors import TillerError
+
+
+class Command(Protocol):
+    """What a module of this package offers."""
+
+    NAME: str
+    SUMMARY: str
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+MODULES: tuple[Command, ...] = (status, doctor, show_config, demo)
+COMMANDS = {module.NAME: module for module in MODULES}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="tiller", description="Decides how much capital each of eight trading strategies deserves."
+    )
+    parser.add_argument("--version", action="version", version=f"tiller {_version()}")
+    add_common_options(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        add_common_options(command, again=True)
+        module.add_options(command)
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return BAD_USAGE
+    try:
+        return COMMANDS[options.command].run(options)
+    except BrokenPipeError:
+        # Whoever read us has enough (`tiller status | head -1`); nothing is left to be said to them at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except KeyboardInterrupt:
+        return 130
+    except (TillerError, OSError) as error:
+        if options.verbose > 1:
+            traceback.print_exc()
+        print(f"tiller: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _version() -> str:
+    try:
+        return version("tiller")
+    except PackageNotFoundError:
+        return "from a checkout that is not installed"

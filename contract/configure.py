@@ -1,0 +1,144 @@
+"""Where settings come from: the command line beats `TILLER__SECTION__KEY`, which beats `config.yaml`, which beats
+the defaults.
+
+A setting that is not known, or has the wrong type, is refused by name: a misspelt limit must not be a limit that is
+not there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from contract.config import BadSetting, Config
+from contract.errors import BadInput
+from contract.files import read_bytes
+from contract.schema.names import Root
+from contract.system import System
+
+ENVIRONMENT_PREFIX = "TILLER__"
+LARGEST_CONFIG = 1 << 20
+DEFAULT, FILE, COMMAND_LINE = "default", "config.yaml", "command line"
+
+
+@dataclass(frozen=True)
+class Configured:
+    """The settings, and where each came from: `section.key` to `default`, `config.yaml`, a variable or a flag."""
+
+    config: Config
+    origins: Mapping[str, str]
+
+
+def configure(
+    system: System, root: Root, environment: Mapping[str, str], flags: Mapping[str, Any] | None = None
+) -> Configured:
+    """Merge all four. `flags` maps `section.key` to a value."""
+    content = read_bytes(system, root.config, largest=LARGEST_CONFIG) or b""
+    sections = typing.get_type_hints(Config)
+    kinds = settings()
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    origins = dict.fromkeys(kinds, DEFAULT)
+    origin = FILE
+    try:
+        for origin, key, value in _layers(content, environment, flags or {}):
+            section, _, name = _known(key, kinds).partition(".")
+            values[section][name] = _typed(key, value, kinds[key])
+            origins[key] = origin
+    except BadInput as error:
+        raise _blaming(error, origin, root) from None
+    try:
+        return Configured(Config(**{name: kind(**values[name]) for name, kind in sections.items()}), origins)
+    except BadSetting as error:
+        key = next(key for key in kinds if f"{error.key}.".startswith(f"{key}."))
+        raise _blaming(error, origins[key], root) from None
+
+
+def _blaming(error: BadInput, origin: str, root: Root) -> BadInput:
+    """The error with the place where the setting was made."""
+    if origin == FILE:
+        return BadInput(error.message, path=root.config, hint=error.hint)
+    return BadInput(f"{origin}: {error.message}", hint=error.hint)
+
+
+def settings() -> dict[str, Any]:
+    """Every setting, `section.key`, with its type."""
+    return {
+        f"{section}.{key}": hint
+        for section, kind in typing.get_type_hints(Config).items()
+        for key, hint in typing.get_type_hints(kind).items()
+    }
+
+
+def values_of(config: Config) -> dict[str, Any]:
+    """Every setting, `section.key`, with its value."""
+    return {key: getattr(getattr(config, key.partition(".")[0]), key.partition(".")[2]) for key in settings()}
+
+
+def _layers(
+    content: bytes, environment: Mapping[str, str], flags: Mapping[str, Any]
+) -> Iterator[tuple[str, str, Any]]:
+    """Origin, key and value, weakest first."""
+    for key, value in _from_yaml(content):
+        yield FILE, key, value
+    for name, text in sorted(environment.items()):
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".", 1)
+            yield name, key, _plain(text, key)
+    for key, value in flags.items():
+        yield COMMAND_LINE, key, value
+
+
+def _from_yaml(content: bytes) -> Iterator[tuple[str, Any]]:
+    try:
+        tree = yaml.safe_load(content.decode("utf-8-sig"))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise BadInput(f"is not valid YAML{where}: {reason}", hint="sections, and below each its key: value") from None
+    if not isinstance(tree, dict | None):
+        raise BadInput("does not hold sections", hint="write a section, then its keys indented below it")
+    for section, body in (tree or {}).items():
+        _known(str(section), typing.get_type_hints(Config))
+        if not isinstance(body, dict):
+            raise BadInput(f"{section} is not a section", hint="its keys belong indented below it")
+        for key, value in body.items():
+            yield f"{section}.{key}", value
+
+
+def _plain(text: str, key: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise BadInput(f"{key} is {text[:60]!r}", hint="a plain value, or {name: value}, was expected") from None
+
+
+def _known(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        raise BadInput(f"{name[:60]} is no setting", hint=hint)
+    return name
+
+
+def _typed(key: str, value: Any, kind: Any) -> Any:
+    """The value as its setting's type wants it: whole numbers serve as numbers, nothing else is converted."""
+    if isinstance(kind, types.UnionType):  # `X | None`
+        return None if value is None else _typed(key, value, typing.get_args(kind)[0])
+    if typing.get_origin(kind) is not None and isinstance(value, dict):  # Mapping[str, X]
+        entry_kind = typing.get_args(kind)[1]
+        return {str(name): _typed(f"{key}.{name}", entry, entry_kind) for name, entry in value.items()}
+    if kind is float and type(value) is int and abs(value) < 1 << 53:
+        return float(value)
+    if type(value) is kind and not (kind is float and not math.isfinite(value)):
+        return value
+    names = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text"}
+    raise BadSetting(key, value, names.get(kind, "a table of name: value"))
