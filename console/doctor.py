@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import stat
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from contract.configure import configure
 from contract.daemon import DONE, FAILED
-from contract.errors import BadInput
+from contract.errors import TillerError, one_line
 from contract.schema.names import Root
 from contract.system import OperatingSystem, System
 
@@ -49,9 +50,9 @@ def run(options: argparse.Namespace) -> int:
         print(json.dumps([vars(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            print(f"{finding.verdict:<8} {finding.subject:<12} {finding.detail}")
+            print(one_line(f"{finding.verdict:<8} {finding.subject:<12} {finding.detail}"))
             if finding.remedy:
-                print(f"{'':<21} -> {finding.remedy}")
+                print(one_line(f"{'':<21} -> {finding.remedy}"))
     return FAILED if any(finding.verdict == WRONG for finding in findings) else DONE
 
 
@@ -60,7 +61,7 @@ def examine(system: System, root: Root) -> Iterator[Finding]:
     yield _packages()
     yield _torch()
     yield _settings(system, root)
-    for directory in (root.state, root.runtime, root.logs):
+    for directory in (root.state, root.runtime, root.locks, root.logs):
         yield _directory(directory)
     yield _disk(root)
     yield _watches()
@@ -89,26 +90,35 @@ def _torch() -> Finding:
 def _settings(system: System, root: Root) -> Finding:
     try:
         configured = configure(system, root, os.environ)
-    except BadInput as error:
-        return Finding("settings", WRONG, error.message, error.hint)
+    except TillerError as error:
+        where = f"{error.path}: " if error.path else ""
+        return Finding("settings", WRONG, f"{where}{error.message}", error.hint)
     changed = sum(origin != "default" for origin in configured.origins.values())
     return Finding("settings", OK, f"{len(configured.origins)} settings, {changed} of them not the default")
 
 
 def _directory(directory: Path) -> Finding:
     name = directory.name
-    if not directory.is_dir():
+    nearest = _nearest(directory)
+    quoted = shlex.quote(str(nearest))
+    if not nearest.is_dir():
+        return Finding(name, WRONG, f"{nearest} is not a directory", f"move {quoted} out of the way")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        return Finding(name, WRONG, f"{nearest} is not writable", f"chown -R $(id -un) {quoted}")
+    if nearest != directory:
         return Finding(name, OK, f"{directory} will be made when it is needed")
-    if not os.access(directory, os.W_OK | os.X_OK):
-        return Finding(name, WRONG, f"{directory} is not writable", f"chown -R $(id -un) {directory}")
     if stat.S_IMODE(directory.stat().st_mode) & stat.S_IWOTH:
-        return Finding(name, WRONG, f"anyone may write to {directory}", f"chmod o-w {directory}")
+        return Finding(name, WRONG, f"anyone may write to {directory}", f"chmod o-w {quoted}")
     return Finding(name, OK, f"{directory} is writable")
 
 
+def _nearest(path: Path) -> Path:
+    """The path, or where it is missing the directory in which it, or what leads to it, would be made."""
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
 def _disk(root: Root) -> Finding:
-    nearest = next(path for path in (root.path, *root.path.parents) if path.exists())
-    free = shutil.disk_usage(nearest).free
+    free = shutil.disk_usage(_nearest(root.path.resolve())).free
     if free < LEAST_FREE_BYTES:
         remedy = "free some space: publication stops when there is none"
         return Finding("disk", WRONG, f"{free >> 20:,} MiB are free", remedy)
@@ -127,7 +137,8 @@ def _watches() -> Finding:
 
 
 def _rival(root: Root) -> Finding:
-    if root.allocations_symbols.exists():
-        remedy = f"remove {root.allocations_symbols}, or accept that the ancestor's bot reads it instead of ours"
-        return Finding("rivals", WARNING, f"{root.allocations_symbols.name} beats {root.allocations.name}", remedy)
+    rival = root.allocations_symbols
+    if rival.exists():
+        remedy = f"remove {shlex.quote(str(rival))}, or accept that the ancestor's bot reads it instead of ours"
+        return Finding("rivals", WARNING, f"{rival.name} beats {root.allocations.name}", remedy)
     return Finding("rivals", OK, f"nothing overrides {root.allocations.name}")

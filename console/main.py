@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import traceback
@@ -31,6 +32,41 @@ COMMANDS = {module.NAME: module for module in MODULES}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # whatever a file is called, it can be shown
+    verbose = 0
+    try:
+        try:
+            parser = _parser()
+            options = parser.parse_args(arguments)
+            verbose = options.verbose
+            if options.command is None:
+                parser.print_help()
+                return BAD_USAGE
+            return COMMANDS[options.command].run(options)
+        finally:
+            _flush()
+    except BrokenPipeError:
+        return FAILED  # whoever read us has enough: `tiller status | head -1`
+    except KeyboardInterrupt:
+        return 130
+    except (TillerError, OSError) as error:
+        if verbose > 1:
+            traceback.print_exc()
+        print(f"tiller: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _flush() -> None:
+    """Say what is still to be said while an error can be met; the interpreter, at its end, could only complain."""
+    try:
+        print(end="", flush=True)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="tiller", description="Decides how much capital each of eight trading strategies deserves."
     )
@@ -41,23 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         add_common_options(command, again=True)
         module.add_options(command)
-    options = parser.parse_args(arguments)
-    if options.command is None:
-        parser.print_help()
-        return BAD_USAGE
-    try:
-        return COMMANDS[options.command].run(options)
-    except BrokenPipeError:
-        # Whoever read us has enough (`tiller status | head -1`); nothing is left to be said to them at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
-    except KeyboardInterrupt:
-        return 130
-    except (TillerError, OSError) as error:
-        if options.verbose > 1:
-            traceback.print_exc()
-        print(f"tiller: {error}", file=sys.stderr)
-        return FAILED
+    return parser
 
 
 def _version() -> str:

@@ -8,6 +8,7 @@ import os
 
 from contract.configure import configure, values_of
 from contract.daemon import DONE
+from contract.errors import one_line
 from contract.schema.names import Root
 from contract.system import OperatingSystem
 
@@ -29,9 +30,9 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     widest = max(map(len, values))
     values_widest = max(len(_plain(value)) for value in values.values())
-    print(f"{'root':<{widest}}  {root.path}")
+    print(one_line(f"{'root':<{widest}}  {root.path}"))
     for key, value in values.items():
-        print(f"{key:<{widest}}  {_plain(value):<{values_widest}}  {configured.origins[key]}")
+        print(one_line(f"{key:<{widest}}  {_plain(value):<{values_widest}}  {configured.origins[key]}"))
     return DONE
 
 

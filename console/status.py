@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from contract.daemon import DONE
-from contract.errors import BadInput, one_line
+from contract.errors import TillerError, one_line
 from contract.files import read_record
 from contract.pulse import Pulse, feel_all
 from contract.schema.fields import by_name, format_time
@@ -50,18 +50,23 @@ def take(system: System, root: Root) -> Snapshot:
         allocations = read_record(system, root.allocations, parse_allocations)
         if allocations is None:
             trouble = f"nothing has been published: {root.allocations} does not exist"
-    except BadInput as error:
+    except TillerError as error:
         allocations, trouble = None, str(error)
     return Snapshot(root, system.now(), allocations, trouble, feel_all(system, root))
 
 
 def lines(snapshot: Snapshot) -> Iterator[str]:
+    """The page; nothing that stands in a file can break a line of it, or a terminal."""
+    return map(one_line, _lines(snapshot))
+
+
+def _lines(snapshot: Snapshot) -> Iterator[str]:
     yield f"root       {snapshot.root.path}"
     yield from _allocation_lines(snapshot)
     yield ""
     for pulse in snapshot.pulses:
         age = "" if pulse.age_s is None else f"{duration(pulse.age_s)} ago"
-        said = one_line(pulse.trouble or (pulse.heartbeat.message if pulse.heartbeat else ""))
+        said = pulse.trouble or (pulse.heartbeat.message if pulse.heartbeat else "")
         yield f"{pulse.daemon:<10} {pulse.state:<10} {age:<12} {said}".rstrip()
 
 
@@ -73,9 +78,9 @@ def _allocation_lines(snapshot: Snapshot) -> Iterator[str]:
     age = duration((snapshot.now - told.timestamp).total_seconds())
     stale = told.valid_until is not None and snapshot.now > told.valid_until
     yield f"bot        is told by {told.source}, {age} ago{', STALE: its writer is gone' if stale else ''}"
-    yield f"risk       {told.risk.state} at scale {told.risk.scale:g} {one_line(told.risk.reason)}".rstrip()
+    yield f"risk       {told.risk.state} at scale {told.risk.scale:g} {told.risk.reason}".rstrip()
     for considered in told.considered:
-        yield f"{'':<10} {considered.source:<20} {considered.verdict:<10} {one_line(considered.reason)}".rstrip()
+        yield f"{'':<10} {considered.source:<20} {considered.verdict:<10} {considered.reason}".rstrip()
     for name, weight in by_name(told.strategy_allocations).items():
         yield f"{'':<10} {name:<24} {weight:7.2%}"
 

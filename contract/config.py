@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,13 +14,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from contract.errors import BadInput
 from contract.schema.names import STRATEGIES
 
+OPTIMIZER_METHODS = ("minimum_variance", "risk_parity", "hrp", "mean_variance", "maximum_sharpe")
+
 
 class BadSetting(BadInput):
     """A setting whose value makes no sense."""
 
     def __init__(self, key: str, value: Any, expected: str) -> None:
-        super().__init__(f"{key} is {repr(value)[:60]}", hint=f"{expected} was expected")
+        super().__init__(f"{key[:80]} is {_shown(value)}", hint=f"{expected} was expected")
         self.key = key
+
+
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxdict, _BRIEF.maxlist, _BRIEF.maxstring = 2, 3, 3, 60
+
+
+def _shown(value: Any) -> str:
+    try:
+        return _BRIEF.repr(value)
+    except ValueError:  # a whole number of thousands of digits
+        return "a number too long to be written out"
 
 
 @dataclass(frozen=True)
@@ -88,11 +102,73 @@ class Loop:
 
 
 @dataclass(frozen=True)
+class Bot:
+    """The paper-trading bot that comes with Tiller, and the market that it trades."""
+
+    seed: int = 7
+    """Of the simulated market: the same seed is the same world."""
+    symbols: int = 20
+    """How many symbols the simulated market has."""
+    fee_bps: float = 1.0
+    """Fee of each fill, in basis points of its value."""
+    slippage_bps: float = 2.0
+    """How much worse than the open a fill is, in basis points of the price."""
+    largest_gross: float = 1.0
+    """Longs and shorts together, at most, as a multiple of equity."""
+    band: float = 0.2
+    """A holding this near to what is wanted (relative) is left alone."""
+
+    def __post_init__(self) -> None:
+        _require(self.symbols >= 2, "bot.symbols", self.symbols, "at least 2")
+        _require(0 <= self.fee_bps <= 1000, "bot.fee_bps", self.fee_bps, "a number from 0 to 1000")
+        _require(0 <= self.slippage_bps <= 1000, "bot.slippage_bps", self.slippage_bps, "a number from 0 to 1000")
+        _require(0 < self.largest_gross <= 10, "bot.largest_gross", self.largest_gross, "a positive number up to 10")
+        _require(0 <= self.band < 1, "bot.band", self.band, "a number from 0 to under 1")
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """The portfolio optimizer, whom the bridge asks after the policy."""
+
+    method: str = "risk_parity"
+    """How it divides: minimum_variance, risk_parity, hrp, mean_variance or maximum_sharpe."""
+    window_days: int = 250
+    """How many account days it looks back on."""
+    interval_s: float = 3600.0
+    """How often it repeats what it proposes while the book has no new day, so that it does not grow stale."""
+
+    def __post_init__(self) -> None:
+        expected = f"one of {', '.join(OPTIMIZER_METHODS)}"
+        _require(self.method in OPTIMIZER_METHODS, "optimizer.method", self.method, expected)
+        _require(self.window_days >= 20, "optimizer.window_days", self.window_days, "at least 20")
+        _require(self.interval_s > 0, "optimizer.interval_s", self.interval_s, "a positive number of seconds")
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The strategy lab, whom the bridge asks after the optimizer."""
+
+    window_days: int = 250
+    """How many account days it looks back on."""
+    overwrite: bool = False
+    """Replace also weights that a person typed into its file."""
+    interval_s: float = 3600.0
+    """How often it repeats what it proposes while the book has no new day, so that it does not grow stale."""
+
+    def __post_init__(self) -> None:
+        _require(self.window_days >= 20, "lab.window_days", self.window_days, "at least 20")
+        _require(self.interval_s > 0, "lab.interval_s", self.interval_s, "a positive number of seconds")
+
+
+@dataclass(frozen=True)
 class Config:
     account: Account = field(default_factory=Account)
     attribution: Attribution = field(default_factory=Attribution)
+    bot: Bot = field(default_factory=Bot)
     bounds: Bounds = field(default_factory=Bounds)
+    lab: Lab = field(default_factory=Lab)
     loop: Loop = field(default_factory=Loop)
+    optimizer: Optimizer = field(default_factory=Optimizer)
 
 
 def _require(holds: bool, key: str, value: Any, expected: str) -> None:

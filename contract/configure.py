@@ -15,8 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
+from contract import plain_yaml
 from contract.config import BadSetting, Config
 from contract.errors import BadInput
 from contract.files import read_bytes
@@ -24,7 +23,9 @@ from contract.schema.names import Root
 from contract.system import System
 
 ENVIRONMENT_PREFIX = "TILLER__"
-LARGEST_CONFIG = 1 << 20
+LARGEST_CONFIG = 128 << 10
+LARGEST_WHOLE = 1 << 53
+"""Up to it every whole number is a floating-point number too."""
 DEFAULT, FILE, COMMAND_LINE = "default", "config.yaml", "command line"
 
 
@@ -49,6 +50,8 @@ def configure(
     try:
         for origin, key, value in _layers(content, environment, flags or {}):
             section, _, name = _known(key, kinds).partition(".")
+            if origin.startswith(ENVIRONMENT_PREFIX):
+                value = _plain(value, key)
             values[section][name] = _typed(key, value, kinds[key])
             origins[key] = origin
     except BadInput as error:
@@ -56,8 +59,15 @@ def configure(
     try:
         return Configured(Config(**{name: kind(**values[name]) for name, kind in sections.items()}), origins)
     except BadSetting as error:
-        key = next(key for key in kinds if f"{error.key}.".startswith(f"{key}."))
-        raise _blaming(error, origins[key], root) from None
+        raise _blaming(error, _culprit(error.key, origins), root) from None
+
+
+def _culprit(key: str, origins: Mapping[str, str]) -> str:
+    """Where the setting was made. A default is wrong only beside another setting of its section, made elsewhere."""
+    own = [origin for name, origin in origins.items() if f"{key}.".startswith(f"{name}.")]
+    section = f"{key.partition('.')[0]}."
+    beside = [origin for name, origin in origins.items() if name.startswith(section)]
+    return next(origin for origin in own + beside if origin != DEFAULT)
 
 
 def _blaming(error: BadInput, origin: str, root: Root) -> BadInput:
@@ -84,39 +94,36 @@ def values_of(config: Config) -> dict[str, Any]:
 def _layers(
     content: bytes, environment: Mapping[str, str], flags: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, Any]]:
-    """Origin, key and value, weakest first."""
+    """Origin, key and value, weakest first; of a variable the text, as it stands."""
     for key, value in _from_yaml(content):
         yield FILE, key, value
     for name, text in sorted(environment.items()):
         if name.startswith(ENVIRONMENT_PREFIX):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".", 1)
-            yield name, key, _plain(text, key)
+            yield name, key, text
     for key, value in flags.items():
         yield COMMAND_LINE, key, value
 
 
 def _from_yaml(content: bytes) -> Iterator[tuple[str, Any]]:
     try:
-        tree = yaml.safe_load(content.decode("utf-8-sig"))
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" in line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error).partition("\n")[0]
-        raise BadInput(f"is not valid YAML{where}: {reason}", hint="sections, and below each its key: value") from None
+        tree = plain_yaml.load(content.decode("utf-8-sig"))
+    except ValueError as error:
+        raise BadInput(f"is not plain YAML: {error}", hint="write sections, and below each its key: value") from None
     if not isinstance(tree, dict | None):
         raise BadInput("does not hold sections", hint="write a section, then its keys indented below it")
     for section, body in (tree or {}).items():
         _known(str(section), typing.get_type_hints(Config))
-        if not isinstance(body, dict):
+        if not isinstance(body, dict | None):
             raise BadInput(f"{section} is not a section", hint="its keys belong indented below it")
-        for key, value in body.items():
+        for key, value in (body or {}).items():
             yield f"{section}.{key}", value
 
 
 def _plain(text: str, key: str) -> Any:
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError):
+        return plain_yaml.load(text)
+    except ValueError:
         raise BadInput(f"{key} is {text[:60]!r}", hint="a plain value, or {name: value}, was expected") from None
 
 
@@ -135,10 +142,18 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
         return None if value is None else _typed(key, value, typing.get_args(kind)[0])
     if typing.get_origin(kind) is not None and isinstance(value, dict):  # Mapping[str, X]
         entry_kind = typing.get_args(kind)[1]
-        return {str(name): _typed(f"{key}.{name}", entry, entry_kind) for name, entry in value.items()}
-    if kind is float and type(value) is int and abs(value) < 1 << 53:
-        return float(value)
-    if type(value) is kind and not (kind is float and not math.isfinite(value)):
-        return value
+        return {_name(key, name): _typed(f"{key}.{name}", entry, entry_kind) for name, entry in value.items()}
+    if type(value) is int and kind in (int, float):
+        fits = abs(value) <= LARGEST_WHOLE
+    else:
+        fits = type(value) is kind and (kind is not float or math.isfinite(value))
+    if fits:
+        return float(value) if kind is float else value
     names = {float: "a finite number", int: "a whole number", bool: "true or false", str: "text"}
     raise BadSetting(key, value, names.get(kind, "a table of name: value"))
+
+
+def _name(key: str, name: Any) -> str:
+    if type(name) is not str:  # YAML takes ON, NO and 0700 for a truth value and a number
+        raise BadSetting(f"a name in {key}", name, "text in quotes")
+    return name

@@ -12,7 +12,9 @@ import random
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,9 @@ from typing import Any
 from contract.config import Config
 from contract.configure import configure
 from contract.errors import BadInput, MustStop, RetryLater, TillerError
-from contract.files import make_directory, publish, read_record, sweep
+from contract.files import make_directory, publish, sweep
 from contract.log import Log, open_log
+from contract.pulse import ALIVE, STALE, feel
 from contract.schema.names import Root
 from contract.schema.operations import (
     DEGRADED,
@@ -30,7 +33,6 @@ from contract.schema.operations import (
     STOPPED,
     Heartbeat,
     encode_heartbeat,
-    parse_heartbeat,
 )
 from contract.system import OperatingSystem, System
 from contract.watch import changes
@@ -76,13 +78,18 @@ class Daemon:
     name: str
     summary: str
     begin: Callable[[Context], RunOnce]
-    """Makes the function that is then called again and again; what it remembers between calls lives in there."""
+    """Makes the function that is then called again and again; what it remembers between calls lives in there.
+
+    It may read, and where it fails it is tried again, as a run is.
+    """
     watches: Callable[[Root], tuple[Path, ...]]
     """The files whose change is a reason to run at once."""
     interval_s: Callable[[Config], float]
     owns: Callable[[Root], tuple[Path, ...]] = lambda root: ()
     """The files that this daemon alone publishes: what a killed predecessor left beside them is removed."""
     add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    runs_once: Callable[[argparse.Namespace], bool] = lambda options: False
+    """Whether these options ask for one run and the end, as `--once` always does."""
     settings: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda options: {}
     """Options that override settings, as `section.key`."""
 
@@ -113,11 +120,13 @@ def main(daemon: Daemon, arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     root = Root.find(options.root)
     try:
-        log = open_log(daemon.name, root.log(daemon.name), verbose=options.verbose > 0)
         signals = Signals()
         catch_signals(signals)
-        return run(daemon, root, OperatingSystem(), log, options, signals)
+        with closing(open_log(daemon.name, root.log(daemon.name), verbose=options.verbose > 0)) as log:
+            return run(daemon, root, OperatingSystem(), log, options, signals)
     except (TillerError, OSError) as error:
+        if options.verbose > 1:
+            traceback.print_exc()
         print(f"{daemon.name}: {error}", file=sys.stderr)
         return FAILED
 
@@ -167,11 +176,9 @@ def run(
 
 
 def _its_pid(system: System, root: Root, name: str) -> str:
-    try:
-        heartbeat = read_record(system, root.heartbeat(name), parse_heartbeat)
-    except TillerError:
-        return ""
-    return f" (pid {heartbeat.pid})" if heartbeat else ""
+    """A holder that has only just begun has not said its number; its predecessor's would mislead."""
+    pulse = feel(system, root, name)
+    return f" (pid {pulse.heartbeat.pid})" if pulse.heartbeat and pulse.state in (ALIVE, STALE) else ""
 
 
 class _Loop:
@@ -186,21 +193,21 @@ class _Loop:
         self._signals = signals
         self._random = random.Random(system.process_id())
         self._sequence = 0
-        self._failures = 0
+        self._backoff_s = 0.0
         self._last_error = ""
         self._wait_s = 0.0
+        self._run_once: RunOnce | None = None
         self._context = self._make_context()
 
     def run(self) -> int:
-        for path in self._daemon.owns(self._root):
+        for path in (*self._daemon.owns(self._root), self._root.heartbeat(self._daemon.name)):
             sweep(self._system, path)
         self._beat(STARTING, self._daemon.summary)
         try:
-            run_once = self._daemon.begin(self._context)
-            if self._options.once:
-                return self._attempt(run_once).exit_code
+            if self._options.once or self._daemon.runs_once(self._options):
+                return self._attempt().exit_code
             self._log.info("started", pid=self._system.process_id(), root=self._root.path)
-            return self._repeat(run_once)
+            return self._repeat()
         except MustStop as error:
             self._last_error = str(error)
             self._log.error("cannot go on", error=error)
@@ -208,7 +215,7 @@ class _Loop:
         finally:
             self._beat(STOPPED, "stopped")
 
-    def _repeat(self, run_once: RunOnce) -> int:
+    def _repeat(self) -> int:
         watched = (*self._daemon.watches(self._root), self._root.config)
         for changed in changes(
             self._system,
@@ -216,19 +223,22 @@ class _Loop:
             self._signals.wake,
             self._signals.stop,
             lambda: self._wait_s,
-            polling=self._context.config.loop.polling,
+            asked=self._signals.reload.is_set,
+            polling=lambda: self._context.config.loop.polling,
         ):
             if self._signals.reload.is_set() or self._root.config in changed:
                 self._signals.reload.clear()
                 self._reload()
-            self._attempt(run_once)
+            self._attempt()
         self._log.info("stopped")
         return DONE
 
-    def _attempt(self, run_once: RunOnce) -> Status:
+    def _attempt(self) -> Status:
         """One run, and what becomes of an error in it."""
         try:
-            status = run_once(self._context)
+            if self._run_once is None:
+                self._run_once = self._daemon.begin(self._context)
+            status = self._run_once(self._context)
         except MustStop:
             raise
         except (RetryLater, BadInput) as error:
@@ -238,7 +248,7 @@ class _Loop:
             status = self._failed(f"unexpected {error!r}")
             self._log.crash(error)
         else:
-            self._failures = 0
+            self._backoff_s = 0.0
             self._last_error = status.trouble
         interval_s = self._daemon.interval_s(self._context.config)
         self._wait_s = interval_s if status.wait_s is None else status.wait_s
@@ -247,10 +257,9 @@ class _Loop:
 
     def _failed(self, error: str) -> Status:
         loop = self._context.config.loop
-        self._failures += 1
+        self._backoff_s = min(loop.longest_backoff_s, max(loop.backoff_s, 2.0 * self._backoff_s))
         self._last_error = error
-        longest_s = min(loop.longest_backoff_s, loop.backoff_s * 2.0 ** min(self._failures - 1, 60))
-        return Status("failed", longest_s * self._random.uniform(0.5, 1.0), FAILED, error)
+        return Status("failed", self._backoff_s * self._random.uniform(0.5, 1.0), FAILED, error)
 
     def _make_context(self) -> Context:
         configured = configure(self._system, self._root, os.environ, self._daemon.settings(self._options))
@@ -267,7 +276,7 @@ class _Loop:
     def _reload(self) -> None:
         try:
             context = self._make_context()
-        except BadInput as error:
+        except TillerError as error:
             self._log.warning("keeping the settings in force", error=error)
             return
         if context.config != self._context.config:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from contract.errors import one_line
 
@@ -36,6 +38,13 @@ class Log:
         """A mistake of ours, with its traceback: the only event of more than one line."""
         self._logger.error(_line("unexpected error", {"error": repr(error)}), exc_info=error)
 
+    def close(self) -> None:
+        for handler in self._logger.handlers:
+            try:
+                handler.close()
+            except OSError:
+                pass  # what is left to be written cannot be
+
 
 def _line(event: str, fields: dict[str, object]) -> str:
     return " ".join([event, *(f"{name}={_value(value)}" for name, value in fields.items())])
@@ -49,11 +58,10 @@ def _value(value: object) -> str:
 def open_log(name: str, file: Path | None, *, verbose: bool = False) -> Log:
     """A log of its own for one process; without a file it speaks to standard error alone."""
     logger = logging.Logger(name, logging.DEBUG if verbose else logging.INFO)
-    formatter = logging.Formatter(f"%(asctime)s %(levelname)s {name} %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter = _Formatter(f"%(asctime)s %(levelname)s {name} %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(_QuietRotation(file, maxBytes=LARGEST_LOG, backupCount=KEPT_LOGS, encoding="utf-8", delay=True))
     for handler in handlers:
         handler.setFormatter(formatter)
@@ -61,8 +69,19 @@ def open_log(name: str, file: Path | None, *, verbose: bool = False) -> Log:
     return Log(logger)
 
 
+class _Formatter(logging.Formatter):
+    """A traceback keeps its lines, and what an error says in it can break neither them nor a terminal."""
+
+    def formatException(self, ei: Any) -> str:
+        return "\n".join(map(one_line, super().formatException(ei).split("\n")))
+
+
 class _QuietRotation(RotatingFileHandler):
     """A log that cannot be written must not stop the work: the line still goes to standard error."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).parent.mkdir(parents=True, exist_ok=True)
+        return super()._open()
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass

@@ -14,8 +14,13 @@ class DirectoryWatch:
 
     def __init__(self, directory: Path, wake: Callable[[], None]) -> None:
         self._observer = Observer()
-        self._observer.schedule(_Handler(wake), str(directory), recursive=False)
-        self._observer.start()
+        try:
+            # Resolved, because a watch on a symbolic link hears nothing of the directory behind it.
+            self._observer.schedule(_Handler(wake), str(directory.resolve()), recursive=False)
+            self._observer.start()
+        except BaseException:
+            self._observer.stop()  # a thread and a descriptor are open already, and we shall be asked again
+            raise
 
     def is_alive(self) -> bool:
         """Both threads must live: where the directory is deleted and made again, the observer outlives its emitter."""

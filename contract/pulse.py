@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from contract.errors import BadInput
+from contract.errors import TillerError
 from contract.files import read_record
 from contract.schema.names import DAEMONS, Root
 from contract.schema.operations import STOPPED, Heartbeat, parse_heartbeat
 from contract.system import System
 
 ALIVE, STALE, DEAD, ENDED, ABSENT, UNREADABLE = "alive", "stale", "dead", "stopped", "never ran", "unreadable"
+
+_CLOCK_STEP_S = 2.0
+"""How far ahead of the clock a heartbeat may be: time servers step it by fractions of a second."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ def feel_all(system: System, root: Root) -> tuple[Pulse, ...]:
 def feel(system: System, root: Root, daemon: str) -> Pulse:
     try:
         heartbeat = read_record(system, root.heartbeat(daemon), parse_heartbeat)
-    except BadInput as error:
+    except TillerError as error:
         return Pulse(daemon, UNREADABLE, trouble=str(error))
     if heartbeat is None:
         return Pulse(daemon, ABSENT)
@@ -40,9 +43,12 @@ def feel(system: System, root: Root, daemon: str) -> Pulse:
 
 
 def _state(system: System, heartbeat: Heartbeat, age_s: float) -> str:
-    """A process number means something only on the boot that gave it; a hung loop has a process and no pulse."""
+    """A process number means something only on the boot that gave it; a hung loop has a process and no pulse.
+
+    A beat from the future was stamped before the clock was set back: nobody knows how old it is until the next.
+    """
     if heartbeat.state == STOPPED:
         return ENDED
     if heartbeat.boot_id != system.boot_id() or not system.is_running(heartbeat.pid):
         return DEAD
-    return STALE if age_s > heartbeat.due_s else ALIVE
+    return ALIVE if -_CLOCK_STEP_S <= age_s <= heartbeat.due_s else STALE

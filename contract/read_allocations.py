@@ -19,10 +19,10 @@ def read_allocations(root: str | Path, now: datetime | None = None) -> tuple[dic
         weights = {str(name): float(share) for name, share in told["allocations"].items()}
         state, valid_until = told["risk"]["state"], datetime.fromisoformat(told["valid_until"])
         fresh = (now or datetime.now(UTC)) <= valid_until
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}, "MISSING"
     total = sum(weights.values())
-    if not (total > 0 and all(math.isfinite(share) and share >= 0 for share in weights.values())):
+    if not (0 < total < math.inf and all(share >= 0 for share in weights.values())):
         return {}, "MISSING"
     if state not in ("ACTIVE", "REDUCING", "HALTED"):
         return {}, "MISSING"

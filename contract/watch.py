@@ -1,7 +1,7 @@
 """Which of these files changed: a generator for loops that work when there is something to do.
 
 Events say *when* to look, never *what* changed: they get lost when a queue overflows, and they do not exist on network
-file systems. So every wake, and every `rescan_s` without one, compares what `stat` says of each file with before.
+file systems. So every wake, and every `RESCAN_S` without one, compares what `stat` says of each file with before.
 """
 
 from __future__ import annotations
@@ -26,28 +26,33 @@ def changes(
     stop: threading.Event,
     pause_s: Callable[[], float],
     *,
-    polling: bool = False,
+    asked: Callable[[], bool] = lambda: False,
+    polling: Callable[[], bool] = lambda: False,
 ) -> Iterator[frozenset[Path]]:
     """Yields the files that changed as soon as some did, and an empty set when `pause_s()` is over without one.
 
     All files that stand at the start count as changed. `pause_s` is asked after each yield, so that the consumer can
-    stretch or shorten its next wait. Ends when `stop` is set; whoever sets it sets `wake` as well.
+    stretch or shorten its next wait; while `asked` is true there is none. Ends when `stop` is set. Whoever sets it, or
+    makes `asked` true, sets `wake` afterwards.
     """
     watches = _Watches(system, {path.parent for path in paths}, wake)
     seen: dict[Path, Look | None] = dict.fromkeys(paths)
     try:
-        watches.renew()
+        if not polling():
+            watches.renew()
         due = system.monotonic()
-        while not stop.is_set():
-            wake.clear()  # before looking: a change from here on wakes the next round
+        while True:
+            wake.clear()  # before looking at anything: what happens from here on wakes the next round
+            if stop.is_set():
+                return
             changed = _compare(system, seen)
             left_s = due - system.monotonic()
-            if changed or left_s <= 0:
+            if changed or left_s <= 0 or asked():
                 yield changed
                 due = system.monotonic() + pause_s()
                 continue
-            rescan_s = POLL_S if polling or not watches.complete else RESCAN_S
-            if not system.wait(wake, min(left_s, rescan_s)) and not polling:
+            rescan_s = POLL_S if polling() or not watches.complete else RESCAN_S
+            if not system.wait(wake, min(left_s, rescan_s)) and not polling():
                 watches.renew()
     finally:
         watches.close()
