@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -36,7 +37,7 @@ def parse_rl_weights(text: bytes, path: Path) -> RlWeights:
         valid_until=fields.maybe_time("valid_until"),
         model_loaded=fields.flag("model_loaded"),
         generation=fields.maybe_whole("generation"),
-        metadata=fields.maybe_section("metadata").values,
+        metadata=fields.maybe_section("metadata").as_it_is(),
     )
 
 
@@ -91,6 +92,9 @@ def encode_optimizer_weights(record: OptimizerWeights) -> bytes:
             "expected_return": record.expected_return,
             "expected_volatility": record.expected_volatility,
             "expected_sharpe": record.expected_sharpe,
+            # Which the ancestor's dashboard shows: nothing is held back, and nothing compared with.
+            "risk_budget": 1.0,
+            "risk_free_rate": 0.0,
             "reason": record.reason,
         }
     )
@@ -98,25 +102,45 @@ def encode_optimizer_weights(record: OptimizerWeights) -> bytes:
 
 @dataclass(frozen=True)
 class LabWeights:
-    """runtime/strategy_weights.json: what the strategy lab, or a person, typed in. The ancestor's has no time."""
+    """runtime/strategy_weights.json: what the strategy lab wrote, or a person typed in. The ancestor's has no time."""
 
     weights: Mapping[str, float]
     timestamp: datetime | None = None
+    writer: str = ""
+    """The program that wrote it; empty for a person, also for one who changed a program's weights and left its name."""
+    reason: str = ""
 
 
 def parse_lab_weights(text: bytes, path: Path) -> LabWeights:
     """`{"weights": {name: number}}`, or the names and numbers alone."""
     fields = Fields.parse(text, path)
-    nested = "weights" in fields
+    if "weights" not in fields:
+        return LabWeights(fields.shares())
+    weights = fields.section("weights").shares()
+    untouched = fields.maybe_text("seal") == _seal(weights)
     return LabWeights(
-        weights=(fields.section("weights") if nested else fields).shares(),
-        timestamp=fields.maybe_time("timestamp") if nested else None,
+        weights=weights,
+        timestamp=fields.maybe_time("timestamp"),
+        writer=fields.maybe_text("writer") if untouched else "",
+        reason=fields.maybe_text("reason"),
     )
 
 
 def encode_lab_weights(record: LabWeights) -> bytes:
-    moment = None if record.timestamp is None else format_time(record.timestamp)
-    return encode({"schema": SCHEMA_VERSION, "weights": dict(record.weights), "timestamp": moment})
+    values: dict[str, Any] = {
+        "schema": SCHEMA_VERSION,
+        "weights": dict(record.weights),
+        "timestamp": None if record.timestamp is None else format_time(record.timestamp),
+        "reason": record.reason,
+    }
+    if record.writer:
+        values |= {"writer": record.writer, "seal": _seal(record.weights)}
+    return encode(values)
+
+
+def _seal(weights: Mapping[str, float]) -> str:
+    """By which a program knows weights that it wrote from those that somebody changed afterwards."""
+    return hashlib.sha256(repr(sorted((name, float(weight)) for name, weight in weights.items())).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -171,7 +195,7 @@ def parse_allocations(text: bytes, path: Path) -> Allocations:
             for c in metadata.sections("considered")
         ),
         generation=metadata.maybe_whole("generation"),
-        metadata={name: value for name, value in metadata.values.items() if name not in ("considered", "generation")},
+        metadata=metadata.as_it_is("considered", "generation"),
     )
 
 
@@ -220,7 +244,7 @@ def parse_weight_history(text: bytes, path: Path) -> WeightHistory:
             PublishedWeights(
                 entry.time("timestamp"),
                 entry.section("weights").strategy_weights(),
-                entry.maybe_section("metadata").values,
+                entry.maybe_section("metadata").as_it_is(),
             )
             for entry in fields.sections("history")
         ),
