@@ -1,11 +1,15 @@
-# Every target works on the .venv that scripts/test.sh makes.
+# Needs nothing but what the two commands need, and saves typing them. `make` alone lists the targets.
 PY := .venv/bin/python
 
-.PHONY: check test bench demo
+.PHONY: help check test faults bench demo
+help:             ## this list
+	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
 	bash scripts/test.sh
-test:             ## the tests alone
+test:             ## the tests alone, in the .venv that `make check` makes
 	$(PY) -m pytest -n 2
+faults:           ## the long counts of the fault table
+	$(PY) -m pytest -n 2 -m faults
 bench:            ## the speed claims, measured here
 	$(PY) benchmarks/history.py
 demo:             ## the whole loop on a simulated market

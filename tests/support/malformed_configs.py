@@ -19,7 +19,7 @@ MALFORMED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "itself": ("loop: &x [*x]", ("aliases",)),
     "deep nesting": ("[" * 1_000, ("nested too deeply",)),
     "deep nesting of tables": ("{a: " * 1_000, ("nested too deeply",)),
-    "too large": (b"#" * ((1 << 20) + 1), ("1,048,576 bytes",)),
+    "too large": (b"#" * ((128 << 10) + 1), ("131,072 bytes",)),
     "NUL": (b"loop:\0", ("not plain YAML", "#x0000")),
     "not UTF-8": (b"loop: \xff", ("not plain YAML", "0xff")),
     "UTF-16": ("loop: {}".encode("utf-16"), ("not plain YAML",)),
