@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from contract.files import append_line, publish, read_record, read_tail
+from contract.files import append_line, publish, read_record, read_tail, sync_file
 from contract.schema.account import Portfolio, Position, encode_portfolio
 from contract.schema.fields import Fields, encode
 from contract.schema.names import (
@@ -73,6 +73,7 @@ def complete(system: System, root: Root, memory: Memory) -> int:
     """Finish a commit that was interrupted; how many rows were missing from the files."""
     missing = 0
     for name, rows in memory.rows.items():
+        sync_file(system, _path(root, name))
         written = _last_rows(system, _path(root, name))
         lacking = [row for row in rows if row not in written]
         append_line(system, _path(root, name), *lacking, header=",".join(HEADERS[name]))

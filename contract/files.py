@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,7 +50,9 @@ def append_line(system: System, path: Path, *lines: str, header: str | None = No
     """Add lines (without their newlines) at the end of a file with a single writer.
 
     A torn last line that a crash left behind is cut off first: no reader has taken it, because readers stop at the
-    last newline. If not all of the lines fit on the disk, none is left there. A new file begins with the header.
+    last newline. After an error none of the lines is there, so that trying again doubles none (unless the disk fails
+    twice, and refuses to take them back as well). A crash can leave the first few of several, and a power cut, on some
+    file systems, a line with NULs in it, which readers refuse. A new file begins with the header.
     """
     if not lines:
         return
@@ -60,17 +63,15 @@ def append_line(system: System, path: Path, *lines: str, header: str | None = No
         make_directory(system, path.parent)
         descriptor = system.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW)
         try:
-            size = system.fstat(descriptor).size
-            whole = _end_of_last_line(system, descriptor, size)
-            if whole < size:
-                system.truncate(descriptor, whole)
+            whole = _cut_off_torn_line(system, descriptor, durable)
             if whole == 0 and header is not None:
                 text = f"{header}\n{text}"
+            if whole == 0 and durable:
+                sync_directory(system, path.parent)  # before the lines: were it to fail after them, they would stand
             _write_all_or_none(system, descriptor, text.encode(), whole, durable)
         finally:
-            system.close(descriptor)
-        if durable and whole == 0:
-            sync_directory(system, path.parent)
+            with suppress(OSError):  # by now the lines stand or do not: an error here must not make one double them
+                system.close(descriptor)
     except OSError as error:
         raise _reaction(error, "cannot append", path) from error
 
@@ -79,33 +80,46 @@ def read_bytes(system: System, path: Path, *, largest: int = LARGEST_JSON) -> by
     """The content of a plain file, read once; None where there is no such file."""
     try:
         descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would make us wait for its writer
+        try:
+            found = system.fstat(descriptor)
+            if not stat.S_ISREG(found.mode):
+                raise BadInput("is not a plain file", path=path, hint="remove it")
+            blocks: list[bytes] = []
+            left = largest + 1
+            while left > 0 and (block := system.read(descriptor, min(left, 1 << 20))):
+                blocks.append(block)
+                left -= len(block)
+        finally:
+            system.close(descriptor)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _reaction(error, "cannot read", path) from error
-    try:
-        found = system.fstat(descriptor)
-        if not stat.S_ISREG(found.mode):
-            raise BadInput("is not a plain file", path=path, hint="remove it")
-        blocks: list[bytes] = []
-        left = largest + 1
-        while left > 0 and (block := system.read(descriptor, min(left, 1 << 20))):
-            blocks.append(block)
-            left -= len(block)
-    except OSError as error:
-        raise _reaction(error, "cannot read", path) from error
-    finally:
-        system.close(descriptor)
     if left <= 0:
         raise BadInput(f"is larger than {largest:,} bytes", path=path, hint="it cannot be what its name says")
     return b"".join(blocks)
+
+
+def read_tail(system: System, path: Path, size: int) -> bytes:
+    """The last bytes of a file; none where there is no such file."""
+    try:
+        descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            end = system.fstat(descriptor).size
+            return system.pread(descriptor, min(size, end), max(0, end - size))
+        finally:
+            system.close(descriptor)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise _reaction(error, "cannot read", path) from error
 
 
 def read_record(system: System, path: Path, parse: Callable[[bytes, Path], Record]) -> Record | None:
     """A file read and parsed; None where there is none. `BadInput` names what is wrong with it.
 
     Writers that are not ours truncate in place, so a file can be caught half-written: what does not parse is read
-    once more where it has changed in between.
+    once more.
     """
     content = read_bytes(system, path)
     if content is None:
@@ -114,7 +128,7 @@ def read_record(system: System, path: Path, parse: Callable[[bytes, Path], Recor
         return parse(content, path)
     except BadInput:
         again = read_bytes(system, path)
-        if again is None or again == content:
+        if again is None:
             raise
         return parse(again, path)
 
@@ -137,12 +151,26 @@ def sync_directory(system: System, directory: Path) -> None:
         system.close(descriptor)
 
 
+def sync_file(system: System, path: Path) -> None:
+    """Make durable what a killed writer left in a file, before anything rests on it. A missing file is none."""
+    try:
+        descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            system.fsync(descriptor)
+        finally:
+            system.close(descriptor)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise _reaction(error, "cannot make durable", path) from error
+
+
 def sweep(system: System, path: Path) -> None:
     """Remove temporary siblings of a file that killed writers left. Only for the holder of the file's writer lock."""
     try:
         names = system.list(path.parent)
-    except FileNotFoundError:
-        return
+    except OSError:
+        return  # no directory yet, or none that we may see: whoever publishes there will say so
     for name in names:
         if name.startswith(f".{path.name}.") and name.endswith(_TEMPORARY_SUFFIX):
             _discard(system, path.with_name(name))
@@ -171,6 +199,17 @@ def _write_all_or_none(system: System, descriptor: int, content: bytes, size_bef
         raise
 
 
+def _cut_off_torn_line(system: System, descriptor: int, durable: bool) -> int:
+    """Leave whole lines only; returns where they end."""
+    size = system.fstat(descriptor).size
+    whole = _end_of_last_line(system, descriptor, size)
+    if whole < size:
+        system.truncate(descriptor, whole)
+        if durable:
+            system.fsync(descriptor)  # lest a power cut make one line of the torn one's first block and the next's rest
+    return whole
+
+
 def _end_of_last_line(system: System, descriptor: int, size: int) -> int:
     """The offset behind the last newline, 0 where there is none."""
     end = size
@@ -184,10 +223,8 @@ def _end_of_last_line(system: System, descriptor: int, size: int) -> int:
 
 
 def _discard(system: System, path: Path) -> None:
-    try:
+    with suppress(OSError):  # never made, or the disk is gone: the next start sweeps
         system.unlink(path)
-    except OSError:
-        pass  # never made, or the disk is gone: the next start sweeps
 
 
 def _reaction(error: OSError, action: str, path: Path) -> TillerError:
@@ -196,6 +233,8 @@ def _reaction(error: OSError, action: str, path: Path) -> TillerError:
     match error.errno:
         case errno.ENOSPC | errno.EDQUOT:
             return RetryLater(reason, path=path, hint="free some disk space")
+        case errno.EFBIG:
+            return RetryLater(reason, path=path, hint="raise the limit on the size of files (ulimit -f)")
         case errno.EROFS:
             return RetryLater(reason, path=path, hint="remount the file system writable")
         case errno.EACCES | errno.EPERM:

@@ -6,7 +6,6 @@ crashes between calls, tears writes and forgets what was not synced, and run the
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
@@ -107,9 +106,6 @@ class System(Protocol):
 class OperatingSystem:
     """The real one."""
 
-    def __init__(self) -> None:
-        self._counter = itertools.count()
-
     def open(self, path: Path, flags: int, mode: int = 0o644) -> int:
         return os.open(path, flags | os.O_CLOEXEC, mode)
 
@@ -181,7 +177,7 @@ class OperatingSystem:
     def is_running(self, process_id: int) -> bool:
         try:
             os.kill(process_id, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):  # no such process, or no number of any process
             return False
         except PermissionError:
             pass  # it exists and is another user's
@@ -194,7 +190,7 @@ class OperatingSystem:
             return f"boot-{time.time() - time.monotonic():.0f}"
 
     def unique(self) -> str:
-        return f"{os.getpid()}-{next(self._counter)}"
+        return os.urandom(8).hex()  # a process id would not do: every container has a process 1
 
 
 def _stat(found: os.stat_result) -> Stat:

@@ -45,8 +45,12 @@ _SPELLINGS: Mapping[str, tuple[str, ...]] = {
 
 
 def parse_performance_metrics(text: bytes, path: Path) -> PerformanceMetrics:
-    """Header-driven; rows that other programs append in other shapes are counted, not guessed at."""
-    lines = text.decode("utf-8-sig", errors="replace").splitlines()
+    """Header-driven; rows that other programs append in other shapes are counted, not guessed at.
+
+    A last line without its newline is still being written, and read when that has come.
+    """
+    whole = text[: text.rfind(b"\n") + 1]
+    lines = whole.decode("utf-8-sig", errors="replace").splitlines()
     header = [name.strip() for name in _cells(lines[0])] if lines else []
     columns = {
         name: next((header.index(spelling) for spelling in spellings if spelling in header), None)
@@ -76,13 +80,12 @@ def _performance_row(line: str, width: int, columns: Mapping[str, int | None]) -
 
     try:
         moment = datetime.fromisoformat(cell("timestamp"))
+        moment = moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
         equity = _finite(cell("equity"))
         others = [_finite(cell(name)) for name in ("pnl_1d", "drawdown", "sharpe_30d")]
-    except ValueError:
+    except (ValueError, OverflowError):  # beyond the years 1 to 9999 in UTC
         return None
-    if equity is None:
-        return None
-    return PerformanceRow(moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC), equity, *others)
+    return None if equity is None else PerformanceRow(moment, equity, *others)
 
 
 def _cells(line: str) -> list[str]:
@@ -98,7 +101,7 @@ def _finite(cell: str) -> float | None:
     if not cell:
         return None
     number = float(cell)
-    if not math.isfinite(number) or "_" in cell:
+    if not math.isfinite(number) or "_" in cell or not cell.isascii():
         raise ValueError(cell)
     return number
 

@@ -1,14 +1,15 @@
 """Reading and writing JSON objects: tolerant of what is new, strict about what is there.
 
 A key that nobody asks for is ignored, so that newer writers can serve older readers. A value that is asked for and
-wrong is a `BadInput` that names file, field, value and what would be right. NaN and infinity are never read or written.
+wrong is a `BadInput` that names file, field, value and what would be right. NaN and infinity are never taken from a
+file, nor written to one.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -20,6 +21,8 @@ Weights = tuple[float, ...]
 """Eight numbers, in the order of `STRATEGIES`."""
 
 _SHOWN = 60
+_DEEPEST = 32
+"""Levels of objects and lists in what is kept as it is: far more than anybody needs, and few enough to write again."""
 
 
 def encode(values: Mapping[str, Any]) -> bytes:
@@ -54,7 +57,7 @@ class Fields:
     @classmethod
     def parse(cls, text: bytes, path: Path) -> Fields:
         try:
-            values = json.loads(text.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_twins)
+            values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_no_twins)
         except RecursionError:
             raise BadInput("is nested too deeply", path=path, hint="a flat JSON object was expected") from None
         except ValueError as error:  # covers JSONDecodeError, UnicodeDecodeError and integers of endless length
@@ -71,6 +74,14 @@ class Fields:
     def values(self) -> Mapping[str, Any]:
         return self._values
 
+    def as_it_is(self, *but_for: str) -> dict[str, Any]:
+        """The object without some of its names: kept for people and for the record, and fit to be written again."""
+        kept = {name: value for name, value in self._values.items() if name not in but_for}
+        for name, value in kept.items():
+            if not _can_be_written(value, _DEEPEST):
+                self._refuse(name, "finite numbers and shallow nesting were expected")
+        return kept
+
     def number(self, name: str, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
         value = self._values.get(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -82,7 +93,8 @@ class Fields:
         if not math.isfinite(number):
             self._refuse(name, "a finite number was expected")
         if not at_least <= number <= at_most:
-            self._refuse(name, f"a number from {at_least:g} to {at_most:g} was expected")
+            up_to = "on" if math.isinf(at_most) else f"to {at_most:g}"
+            self._refuse(name, f"a number from {at_least:g} {up_to} was expected")
         return number
 
     def whole(self, name: str, *, at_least: int = 0) -> int:
@@ -148,14 +160,14 @@ class Fields:
     def sections(self, name: str) -> list[Fields]:
         """A list of objects; empty where it is missing."""
         return [
-            Fields(self._expect(value, dict, f"{name}[{i}]", "an object was expected"), self._path, f"{name}[{i}].")
-            for i, value in enumerate(self._list(name))
+            Fields(self._expect(value, dict, entry, "an object was expected"), self._path, f"{self._prefix}{entry}.")
+            for entry, value in self._entries(name)
         ]
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts; empty where it is missing."""
         return tuple(
-            self._expect(value, str, f"{name}[{i}]", "text was expected") for i, value in enumerate(self._list(name))
+            self._expect(value, str, entry, "text was expected") for entry, value in self._entries(name)
         )
 
     def numbers(self) -> dict[str, float]:
@@ -183,9 +195,10 @@ class Fields:
         found = self.shares()
         return tuple(found[name] for name in STRATEGIES)
 
-    def _list(self, name: str) -> list[Any]:
+    def _entries(self, name: str) -> Iterator[tuple[str, Any]]:
+        """The entries of a list, each with its own name; none where it is missing."""
         found: list[Any] = self._expect(self._values.get(name, []), list, name, "a list was expected")
-        return found
+        return ((f"{name}[{i}]", value) for i, value in enumerate(found))
 
     def _expect(self, value: Any, kind: type, name: str, expected: str) -> Any:
         if not isinstance(value, kind):
@@ -198,7 +211,14 @@ class Fields:
         self._complain(name, self._values[name], expected)
 
     def _complain(self, name: str, value: Any, expected: str) -> NoReturn:
-        raise BadInput(f"{self._prefix}{name} is {_shown(value)}", path=self._path, hint=expected)
+        raise BadInput(f"{self._prefix}{_clipped(name)} is {_shown(value)}", path=self._path, hint=expected)
+
+
+def _can_be_written(value: Any, levels: int) -> bool:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_can_be_written(part, levels - 1) for part in inner)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _shown(value: Any) -> str:
@@ -206,6 +226,10 @@ def _shown(value: Any) -> str:
         text = json.dumps(value)
     except (ValueError, RecursionError):  # a number too long to be written out, or a list too deep
         return _kind(value)
+    return _clipped(text)
+
+
+def _clipped(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
@@ -213,10 +237,6 @@ def _kind(value: Any) -> str:
     return {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}.get(
         type(value), "a number"
     )
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a number")
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

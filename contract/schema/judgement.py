@@ -76,8 +76,11 @@ class Report:
 
 def parse_report(text: bytes, path: Path) -> Report:
     fields = Fields.parse(text, path)
-    body = {name: value for name, value in fields.values.items() if name not in ("schema", "timestamp", "verdict")}
-    return Report(fields.time("timestamp"), fields.choice("verdict", VERDICTS), body)
+    return Report(
+        timestamp=fields.time("timestamp"),
+        verdict=fields.choice("verdict", VERDICTS),
+        body=fields.as_it_is("schema", "timestamp", "verdict"),
+    )
 
 
 def encode_report(record: Report) -> bytes:

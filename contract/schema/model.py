@@ -36,7 +36,7 @@ class Manifest:
 def parse_manifest(text: bytes, path: Path) -> Manifest:
     fields = Fields.parse(text, path)
     name = fields.text("checkpoint")
-    if "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
+    if not name or "/" in name or "\\" in name or name.startswith(".") or not name.isprintable():
         raise BadInput(f"checkpoint is {name!r}", path=path, hint="a file name in the same directory was expected")
     digest = fields.text("sha256")
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
@@ -49,7 +49,7 @@ def parse_manifest(text: bytes, path: Path) -> Manifest:
         features=fields.texts("features"),
         trained_at=fields.time("timestamp"),
         parent=fields.maybe_whole("parent"),
-        details=fields.maybe_section("details").values,
+        details=fields.maybe_section("details").as_it_is(),
     )
 
 
@@ -112,7 +112,7 @@ def parse_training_log(text: bytes, path: Path) -> TrainingLog:
     fields = Fields.parse(text, path)
     return TrainingLog(
         trainings=tuple(_parse_training(entry) for entry in fields.sections("training_history")),
-        config=fields.maybe_section("config").values,
+        config=fields.maybe_section("config").as_it_is(),
     )
 
 
@@ -128,7 +128,7 @@ def _parse_training(entry: Fields) -> Training:
         trades=entry.maybe_whole("trades") or 0,
         days=entry.maybe_whole("training_data_size") or 0,
         final_metrics=entry.maybe_section("final_metrics").numbers(),
-        figures=entry.maybe_section("figures").values,
+        figures=entry.maybe_section("figures").as_it_is(),
         reason=entry.maybe_text("reason"),
     )
 

@@ -90,6 +90,11 @@ class Root:
     def portfolio(self) -> Path:
         return self.runtime / "portfolio.json"
 
+    @property
+    def bot_state(self) -> Path:
+        """Where our own bot remembers its ledger; a history beside no such file is another bot's."""
+        return self.state / "paper_trader.json"
+
     # What proposes weights, and what the bot reads.
 
     @property

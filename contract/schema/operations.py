@@ -81,7 +81,7 @@ def parse_journal_entry(text: bytes, path: Path) -> JournalEntry:
         daemon=fields.text("daemon"),
         generation=fields.whole("generation"),
         timestamp=fields.time("timestamp"),
-        body=fields.section("body").values,
+        body=fields.section("body").as_it_is(),
     )
 
 

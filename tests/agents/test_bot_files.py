@@ -1,0 +1,77 @@
+"""The bot's commits on a machine that crashes at every call and loses power: each row stands in its file once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.fake_system import Crash, FakeMachine, FakeSystem, crashing, nth
+
+from agents.bot_files import HEADERS, Memory, commit, complete, load
+from contract.files import read_bytes
+from contract.schema.names import Root
+from trading.ledger import Ledger
+
+ROOT = Root(Path("/tiller"))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FILES = {"fills": ROOT.pnl_history, "marks": ROOT.strategy_marks, "metrics": ROOT.performance_metrics}
+DAYS = 4
+
+
+def trade(memory: Memory) -> None:
+    """One day that leaves two rows in each file."""
+    memory.day += 1
+    for name in HEADERS:
+        memory.rows[name] += [f"{name} {memory.day} {half}" for half in "ab"]
+
+
+def live(system: FakeSystem) -> None:
+    """What the bot does from its start to its last day."""
+    memory = load(system, ROOT)
+    if memory is None:
+        memory = Memory("a market", Ledger.open(1000.0))
+    else:
+        complete(system, ROOT, memory)
+    while memory.day < DAYS:
+        trade(memory)
+        commit(system, ROOT, memory, {}, NOW)
+
+
+def rows(machine: FakeMachine, name: str) -> list[str]:
+    content = read_bytes(machine.start(), FILES[name]) or b""
+    return content.decode().splitlines()[1:]
+
+
+def calls_of_a_life() -> int:
+    system = FakeMachine().start()
+    live(system)
+    return system.calls
+
+
+@pytest.mark.parametrize("power_cut", [False, True], ids=["killed", "power cut"])
+def test_a_crash_at_any_call_loses_and_doubles_nothing(power_cut: bool, seed: int) -> None:
+    """And so does a second one, in the midst of mending the first."""
+    whole = [f"{day} {half}" for day in range(1, DAYS + 1) for half in "ab"]
+    for number in range(1, calls_of_a_life() + 1):
+        machine = FakeMachine(seed + number)
+        for call in (number, 1 + number % 23):
+            try:
+                live(machine.start(crashing(nth(call))))
+            except Crash:
+                pass
+            if power_cut:
+                machine.power_cut()
+        live(machine.start())
+        for name in FILES:
+            assert rows(machine, name) == [f"{name} {row}" for row in whole], f"crash at call {number}"
+
+
+def test_rotation_between_crash_and_restart_doubles_nothing() -> None:
+    machine = FakeMachine()
+    live(machine.start())
+    system = machine.start()
+    system.replace(ROOT.pnl_history, ROOT.pnl_history.with_name("pnl_history.csv.1"))
+    memory = load(system, ROOT)
+    assert memory is not None and memory.rows["fills"]
+    assert complete(system, ROOT, memory) == 0
