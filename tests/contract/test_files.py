@@ -332,16 +332,16 @@ def test_what_is_wrong_and_then_gone_is_refused(system: FakeSystem) -> None:
 
 def test_what_a_killed_writer_left_is_made_durable() -> None:
     machine = FakeMachine()
-    append_line(machine.start(), JOURNAL, "first")
-    append_line(machine.start(), JOURNAL, "second", durable=False)
-    sync_file(machine.start(), JOURNAL)
+    append_line(machine.start(), FILE, "first")
+    append_line(machine.start(), FILE, "second", durable=False)
+    sync_file(machine.start(), FILE)
     machine.power_cut()
-    assert read_bytes(machine.start(), JOURNAL) == b"first\nsecond\n"
+    assert read_bytes(machine.start(), FILE) == b"first\nsecond\n"
 
 
 def test_a_missing_file_has_nothing_to_make_durable_and_a_failing_disk_says_so() -> None:
     machine = FakeMachine()
-    sync_file(machine.start(), JOURNAL)
-    append_line(machine.start(), JOURNAL, "first")
+    sync_file(machine.start(), FILE)
+    append_line(machine.start(), FILE, "first")
     with pytest.raises(RetryLater, match="cannot make durable"):
-        sync_file(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), JOURNAL)
+        sync_file(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), FILE)
