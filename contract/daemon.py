@@ -144,20 +144,24 @@ def add_common_options(parser: argparse.ArgumentParser, *, again: bool = False) 
 def catch_signals(signals: Signals) -> None:
     """SIGTERM and SIGINT end the loop, SIGHUP makes it read its settings again.
 
-    A thread waits for them. A handler would run in the midst of the main thread, and setting an event whose lock that
-    thread happens to hold would hang it for ever.
+    A thread of its own hears of them through a pipe, whichever thread the system gave them to. A handler in Python
+    would run in the midst of the main thread, and setting an event whose lock that thread happens to hold would hang
+    it for ever. Blocking them everywhere is no way either: numpy's threads are there before us.
     """
-    caught = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-    signal.pthread_sigmask(signal.SIG_BLOCK, caught)
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: None)
 
-    def wait_for_them() -> None:
-        while True:
-            if signal.sigwait(caught) == signal.SIGHUP:
+    def listen() -> None:
+        while number := os.read(heard, 1):
+            if number[0] == signal.SIGHUP:
                 signals.read_settings_again()
             else:
                 signals.end()
 
-    threading.Thread(target=wait_for_them, name="signals", daemon=True).start()
+    threading.Thread(target=listen, name="signals", daemon=True).start()
 
 
 def run(

@@ -4,13 +4,12 @@ Every history is played on real files and on a model of them. The oracle reads t
 with everything it has ever read at hand, so it needs no anchors, blocks or offsets. In histories where nothing is
 destroyed, a second and simpler oracle holds as well: every row that the bot completed, in the order of writing.
 
-A failure names its seed; `TILLER_SEED=n` plays the histories from that one on.
+A failure names its seed; `--seed n` plays the histories from that one on.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from collections import Counter
@@ -29,7 +28,6 @@ from contract.tail import Chunk, Position, Tail, Turn
 
 HISTORIES = 3_000
 DISTURBED_HISTORIES = 100
-FIRST_SEED = int(os.environ.get("TILLER_SEED", "0"))
 BLOCK_BYTES = (700, 4_096)
 
 Row = tuple[bytes, bytes]  # the header that it is read under, and the line
@@ -259,7 +257,7 @@ def history(tmp_path: Path, seed: int, figures: object = "") -> Iterator[Path]:
     try:
         yield directory
     except Exception as error:
-        error.add_note(f"history of TILLER_SEED={seed}; {figures}")
+        error.add_note(f"history of --seed {seed}; {figures}")
         raise
     shutil.rmtree(directory)
 
@@ -271,12 +269,14 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], No
 
 
 @pytest.mark.timeout(300)
-def test_no_row_is_lost_doubled_or_invented(tmp_path: Path, small_blocks: Callable[[int], None], tell: Tell) -> None:
+def test_no_row_is_lost_doubled_or_invented(
+    tmp_path: Path, small_blocks: Callable[[int], None], tell: Tell, seed: int
+) -> None:
     figures = Figures()
-    for seed in range(FIRST_SEED, FIRST_SEED + HISTORIES):
-        small_blocks(BLOCK_BYTES[seed % 2])
-        with history(tmp_path, seed, figures) as directory:
-            play(directory, seed, figures)
+    for each in range(seed, seed + HISTORIES):
+        small_blocks(BLOCK_BYTES[each % 2])
+        with history(tmp_path, each, figures) as directory:
+            play(directory, each, figures)
     turns = ", ".join(f"{turn} {count:,}" for turn, count in sorted(figures.turns.items()))
     tell(
         f"\nCSV histories {figures.histories:,}: {figures.operations:,} operations, {figures.polls:,} polls,"
@@ -286,12 +286,14 @@ def test_no_row_is_lost_doubled_or_invented(tmp_path: Path, small_blocks: Callab
 
 
 @pytest.mark.timeout(300)
-def test_rows_survive_changes_amid_a_poll(tmp_path: Path, small_blocks: Callable[[int], None], tell: Tell) -> None:
+def test_rows_survive_changes_amid_a_poll(
+    tmp_path: Path, small_blocks: Callable[[int], None], tell: Tell, seed: int
+) -> None:
     changes = rows = 0
-    for seed in range(FIRST_SEED, FIRST_SEED + DISTURBED_HISTORIES):
-        small_blocks(BLOCK_BYTES[seed % 2])
-        with history(tmp_path, seed) as directory:
-            chance = random.Random(seed)
+    for each in range(seed, seed + DISTURBED_HISTORIES):
+        small_blocks(BLOCK_BYTES[each % 2])
+        with history(tmp_path, each) as directory:
+            chance = random.Random(each)
             world = World(directory, chance, destroys=False)
             disturbed = Disturbed(world, chance)
             reader = Reader(world.path, disturbed)

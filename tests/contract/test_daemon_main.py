@@ -1,7 +1,8 @@
 import argparse
+import os
 import signal
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,56 +124,54 @@ def test_what_keeps_it_from_starting_is_one_line_and_a_traceback_only_if_asked_f
     assert lab.contexts == []
 
 
-# Signals. The real ones are sent to real processes elsewhere.
+# Signals.
 
 
-class Arriving:
-    """Stands in for the two calls of the `signal` module, and delivers what the test says."""
-
-    def __init__(self, *arriving: signal.Signals) -> None:
-        self.arriving = iter(arriving)
-        self.blocked: set[signal.Signals] = set()
-        self.over = threading.Event()
-
-    def block(self, how: int, signals: Collection[signal.Signals]) -> None:
-        assert how == signal.SIG_BLOCK
-        self.blocked |= set(signals)
-
-    def wait(self, signals: Collection[signal.Signals]) -> signal.Signals:
-        assert set(signals) == self.blocked
-        arrived = next(self.arriving, None)
-        if arrived is None:
-            self.over.set()
-            threading.Event().wait()  # for ever, as where no signal comes
-            raise AssertionError
-        return arrived
-
-
-def caught(monkeypatch: pytest.MonkeyPatch, *arriving: signal.Signals) -> Signals:
-    arrivals = Arriving(*arriving)
-    monkeypatch.setattr(signal, "pthread_sigmask", arrivals.block)
-    monkeypatch.setattr(signal, "sigwait", arrivals.wait)
+@pytest.fixture
+def caught() -> Iterator[Signals]:
+    """This process catches them as a daemon does, and afterwards as before."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
     signals = Signals()
     catch_signals(signals)
-    assert arrivals.over.wait(timeout=10)
-    assert arrivals.blocked == {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
-    return signals
+    yield signals
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    os.close(signal.set_wakeup_fd(-1))  # the listening thread hears the end of the pipe, and ends
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_two_signals_end_it(monkeypatch: pytest.MonkeyPatch, number: signal.Signals) -> None:
-    signals = caught(monkeypatch, number)
-    assert signals.stop.is_set() and signals.wake.is_set() and not signals.reload.is_set()
+def test_two_signals_end_it(caught: Signals, number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    assert caught.wake.wait(timeout=10)
+    assert caught.stop.is_set() and not caught.reload.is_set()
 
 
-def test_one_signal_makes_it_read_its_settings_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    signals = caught(monkeypatch, signal.SIGHUP)
-    assert signals.reload.is_set() and signals.wake.is_set() and not signals.stop.is_set()
+def test_one_signal_makes_it_read_its_settings_again(caught: Signals) -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert caught.wake.wait(timeout=10)
+    assert caught.reload.is_set() and not caught.stop.is_set()
 
 
-def test_a_signal_after_another_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    signals = caught(monkeypatch, signal.SIGHUP, signal.SIGHUP, signal.SIGTERM, signal.SIGTERM)
-    assert signals.reload.is_set() and signals.stop.is_set()
+def test_a_signal_after_another_is_heard(caught: Signals) -> None:
+    os.kill(os.getpid(), signal.SIGHUP)
+    assert caught.reload.wait(timeout=10)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.stop.wait(timeout=10)
+
+
+def test_a_signal_that_another_thread_is_given_is_heard(caught: Signals) -> None:
+    """As where numpy has started threads before us: the system picks any thread that does not refuse."""
+    resting = threading.Event()
+    thread = threading.Thread(target=resting.wait)
+    thread.start()
+    try:
+        assert thread.ident is not None
+        signal.pthread_kill(thread.ident, signal.SIGTERM)
+        assert caught.stop.wait(timeout=10)
+    finally:
+        resting.set()
+        thread.join()
 
 
 class Witness(threading.Event):
