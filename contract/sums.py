@@ -1,0 +1,35 @@
+"""Running sums by key."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from contract.bytewise import Floats, Integers
+from contract.grouping import distinct
+
+
+class KeyedSums:
+    """Several sums for each key. Amounts are added one after the other, so it does not matter how rows are grouped."""
+
+    def __init__(self, count: int) -> None:
+        self._row: dict[int, int] = {}
+        self._sums = np.zeros((count, 64))
+
+    def add(self, keys: Integers, *amounts: ArrayLike) -> None:
+        """One amount `(rows,)` for each sum, added to what the row's key has."""
+        if not len(keys):
+            return
+        found, which = distinct(keys)
+        rows = np.array([self._row.setdefault(key, len(self._row)) for key in found.tolist()], np.int64)
+        while len(self._row) > self._sums.shape[1]:
+            self._sums = np.concatenate((self._sums, np.zeros_like(self._sums)), axis=1)
+        row = rows[which]
+        for sums, amount in zip(self._sums, amounts, strict=True):
+            np.add.at(sums, row, np.asarray(amount, np.float64))
+
+    def by_key(self) -> tuple[Integers, Floats]:
+        """The keys in order `(keys,)`, and their sums `(sums, keys)`."""
+        keys = np.fromiter(self._row, np.int64, len(self._row))
+        order = np.argsort(keys)
+        return keys[order], self._sums[:, order]
