@@ -23,9 +23,10 @@ from contract.tail import Chunk
 
 UNATTRIBUTED = -1
 BUY, SELL, CLOSE, NO_SIDE = 1, -1, 2, 0
+MOST_BAD_ROWS = 1_000
 
-_BLOCK_BYTES = 1 << 19  # with the arrays made of it, about what a second-level cache holds
-_FEW_BYTES = 1 << 12  # lines so few are sooner read one by one
+_BLOCK_BYTES = 1 << 20  # more, and the arrays made of it leave the caches
+_FEW_BYTES = 1 << 11  # lines so few are sooner read one by one
 _INDEX_OF_STRATEGY = {name: index for index, name in enumerate(STRATEGIES)}
 
 _columns_of = lru_cache(maxsize=4)(Columns.parse)
@@ -66,10 +67,12 @@ class Trades(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Some lines, read: each is a trade or a bad row."""
+    """Some lines, read: each is a trade or bad."""
 
     trades: Trades
-    bad: list[BadRow]
+    bad: int
+    bad_rows: list[BadRow]
+    """The first `MOST_BAD_ROWS` of the bad ones."""
 
 
 class BlockReader:
@@ -101,26 +104,32 @@ class BlockReader:
             return self._read_strictly(zip(starts, few, strict=False), columns)
         plain = PlainRows(data, columns.count)
         trades = self._read_plain(plain, offset, columns)
-        others = [(offset + start, line) for start, line in plain.others()]
-        if not others:
-            return Block(trades, [])
-        strictly = self._read_strictly(others, columns)
+        if plain.are_all:
+            return Block(trades, 0, [])
+        strictly = self._read_strictly(((offset + start, line) for start, line in plain.others()), columns)
         trades = Trades.joined([trades.take(plain.sure), strictly.trades])
-        return Block(trades.take(np.argsort(trades.offset)), strictly.bad)
+        return strictly._replace(trades=trades.take(np.argsort(trades.offset)))
 
     def _read_strictly(self, lines: Iterable[tuple[int, bytes]], columns: Columns) -> Block:
         """Lines with their offsets, one by one."""
-        rows = [parse_row(line, offset, columns, self._attribution) for offset, line in lines]
-        trades = _as_arrays([row for row in rows if isinstance(row, Trade)])
-        return Block(trades, [row for row in rows if isinstance(row, BadRow)])
+        trades: list[Trade] = []
+        bad, bad_rows = 0, list[BadRow]()
+        for offset, line in lines:
+            row = parse_row(line, offset, columns, self._attribution)
+            if isinstance(row, Trade):
+                trades.append(row)
+            else:
+                bad += 1
+                if bad <= MOST_BAD_ROWS:
+                    bad_rows.append(row)
+        return Block(_as_arrays(trades), bad, bad_rows)
 
     def _read_plain(self, rows: PlainRows, offset: int, columns: Columns) -> Trades:
         """All plain rows; those of which `rows.sure` says no afterwards may be anything."""
-        time, entry_time = rows.instants(columns.times[0], columns.entry_time)
+        time = rows.instants(columns.times[0])
         rows.sure &= time != NO_TIME
-        pnl, *optional = rows.numbers(columns.pnl, columns.qty, columns.fee, columns.capital, columns.equity)
+        pnl = rows.numbers(columns.pnl)
         pnl[np.isnan(pnl)] = 0.0
-        qty, fee, capital, equity = optional
         symbol = rows.hashes(columns.symbol)
         return Trades(
             offset=rows.start + offset,
@@ -129,11 +138,11 @@ class BlockReader:
             strategy=self._strategies(rows, columns, symbol),
             symbol=symbol,
             side=rows.meanings(columns.side, self._sides),
-            qty=qty,
-            fee=fee,
-            capital=capital,
-            equity=equity,
-            entry_time=entry_time,
+            qty=rows.numbers(columns.qty),
+            fee=rows.numbers(columns.fee),
+            capital=rows.numbers(columns.capital),
+            equity=rows.numbers(columns.equity),
+            entry_time=rows.instants(columns.entry_time),
             id=rows.hashes(columns.id),
         )
 
@@ -173,20 +182,20 @@ def _as_arrays(trades: Sequence[Trade]) -> Trades:
     def integers(values: Sequence[int]) -> Integers:
         return np.array(values, np.int64)
 
-    symbol, id = _hashes([*(trade.symbol for trade in trades), *(trade.id for trade in trades)]).reshape(2, -1)
+    symbols, ids = _hashes([*(trade.symbol for trade in trades), *(trade.id for trade in trades)]).reshape(2, -1)
     return Trades(
         offset=integers([trade.offset for trade in trades]),
         time=integers([trade.time for trade in trades]),
         pnl=numbers([trade.pnl for trade in trades]),
         strategy=integers([_index_of(trade.strategy) for trade in trades]),
-        symbol=symbol,
+        symbol=symbols,
         side=integers([side_of(trade.side or "") for trade in trades]),
         qty=numbers([trade.qty for trade in trades]),
         fee=numbers([trade.fee for trade in trades]),
         capital=numbers([trade.capital for trade in trades]),
         equity=numbers([trade.equity for trade in trades]),
         entry_time=integers([NO_TIME if trade.entry_time is None else trade.entry_time for trade in trades]),
-        id=id,
+        id=ids,
     )
 
 

@@ -32,6 +32,9 @@ _ONES, _HIGH_BITS = _each_byte(1), _each_byte(0x80)
 _ZEROS = _each_byte(ord("0"))
 _POINTS = _each_byte(ord(".") ^ ord("0"))  # what a point looks like among the values of digits
 _TO_HIGH_BIT = _each_byte(0x80 - 10)  # carries whatever is no digit into the high bit of its byte
+_TENS, _TWOS = np.uint64(10 << 8 | 1), np.uint64(0x00FF00FF00FF00FF)
+_HUNDREDS, _FOURS = np.uint64(100 << 16 | 1), np.uint64(0x0000FFFF0000FFFF)
+_TEN_THOUSANDS = np.uint64(10_000 << 32 | 1)
 _OFFSET_ZERO = int.from_bytes(b"+00:00", "little")
 _MIXER, _FINISHER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _LARGEST_EXACT_INTEGER = 1 << 53
@@ -137,7 +140,8 @@ def hash_texts(text: Text, column: Column) -> Words:
     width = column.width
     hashes = np.zeros(width.shape, np.uint64)
     for done in range(0, int(width.max(initial=0)), 8):
-        word = text.words[np.minimum(column.start + done, text.end)] & _FIRST.take(width - done, mode="clip")
+        word = text.words[np.minimum(column.start + done, text.end)]
+        word &= _FIRST.take(width - done, mode="clip")
         word *= _MIXER + np.uint64(2 * done)
         word ^= word >> np.uint64(32)
         hashes += word
@@ -183,17 +187,29 @@ def _read_shape(text: Text, start: Integers, shape: str) -> tuple[Integers, Flag
 
 def _digits_before(text: Text, end: Integers, count: Integers) -> Words:
     """The values of the last `count` characters (of none to eight) before `end`, behind zeros."""
-    digits: Words = (text.words[end - 8] ^ _ZEROS) & _LAST.take(count, mode="clip")
+    digits: Words = text.words[end - 8]
+    digits ^= _ZEROS
+    digits &= _LAST.take(count, mode="clip")
     return digits
 
 
 def _eight_digits(values: Words) -> tuple[Words, Flags]:
-    """The number that eight values of digits write, and whether each is one from 0 to 9."""
-    sure = (values | (values + _TO_HIGH_BIT)) & _HIGH_BITS == 0
-    # Neighbours are joined by one multiplication: the shift keeps `10 * first + second`, and so on.
-    twos = (values * np.uint64(10 << 8 | 1) >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
-    fours = (twos * np.uint64(100 << 16 | 1) >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
-    return fours * np.uint64(10_000 << 32 | 1) >> np.uint64(32), sure
+    """The number that eight values of digits write, and whether each is one from 0 to 9.
+
+    Neighbours are joined by one multiplication: of `first * 10 + second` and so on, the shift keeps what was wanted.
+    """
+    carried = values + _TO_HIGH_BIT
+    carried |= values
+    carried &= _HIGH_BITS
+    joined = values * _TENS
+    joined >>= np.uint64(8)
+    joined &= _TWOS
+    joined *= _HUNDREDS
+    joined >>= np.uint64(16)
+    joined &= _FOURS
+    joined *= _TEN_THOUSANDS
+    joined >>= np.uint64(32)
+    return joined, carried == 0
 
 
 def _widths_from_point(text: Text, end: Integers, width: Integers) -> Integers:

@@ -16,7 +16,7 @@ from contract.days import day_number
 from contract.schema.names import STRATEGIES
 
 RECENT_DAYS = 20
-LEAST_SHARE = 0.02
+_LEAST_CAPITAL = 0.02  # of the equity
 # An account never counts as smaller than this share of its peak, nor than one unit of its currency: a ruined one
 # would turn every later profit into an endless return.
 _LEAST_OF_PEAK = 0.01
@@ -66,7 +66,7 @@ def capital_of(days: Integers, stated: Floats, published: Published, opening_equ
     """
     equity = _solvent(opening_equity)[:, np.newaxis]
     in_force, recent = _weights(days, published)
-    least = LEAST_SHARE * equity
+    least = _LEAST_CAPITAL * equity
     entered, closed = (
         np.maximum(np.where(np.isfinite(stated), stated, weights * equity), least) for weights in (in_force, recent)
     )

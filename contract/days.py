@@ -12,6 +12,7 @@ from datetime import date, datetime, timedelta, tzinfo
 import numpy as np
 
 from contract.bytewise import MICROSECONDS_PER_DAY, Integers
+from contract.grouping import distinct
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
@@ -22,10 +23,10 @@ def book_days(times_us: Integers, zone: tzinfo) -> Integers:
     if (fixed_offset := zone.utcoffset(None)) is not None:
         return (times_us + fixed_offset // _MICROSECOND) // MICROSECONDS_PER_DAY
     utc_days = times_us // MICROSECONDS_PER_DAY
-    distinct, which = np.unique(utc_days, return_inverse=True)
+    found, which = distinct(utc_days)
     # No zone is a whole day away from UTC, so only the midnights next to an instant matter.
-    midnight = np.array([_midnight_us(day, zone) for day in distinct.tolist()], np.int64)
-    next_midnight = np.array([_midnight_us(day + 1, zone) for day in distinct.tolist()], np.int64)
+    midnight = np.array([_midnight_us(day, zone) for day in found.tolist()], np.int64)
+    next_midnight = np.array([_midnight_us(day + 1, zone) for day in found.tolist()], np.int64)
     return utc_days - 1 + (times_us >= midnight[which]) + (times_us >= next_midnight[which])
 
 

@@ -13,6 +13,7 @@ from contract.bytewise import NO_TIME, Floats, Integers
 from contract.capital import Capital, Published, capital_of, equity_of
 from contract.days import book_days, day_number
 from contract.fingerprint import Fingerprint
+from contract.grouping import run_starts
 from contract.lots import Fills, OpenLots
 from contract.marks import Marks
 from contract.repeats import SeenHashes
@@ -131,7 +132,7 @@ class Book:
         if not len(stated):
             return
         stated = stated[np.argsort(trades.time[stated], kind="stable")]
-        last = stated[np.flatnonzero(np.diff(day[stated], append=_NOT_KNOWN))]
+        last = stated[np.append(run_starts(day[stated])[1:], len(stated)) - 1]
         columns = (column[last].tolist() for column in (day, trades.time, trades.equity))
         for of_day, time, equity in zip(*columns, strict=True):
             if of_day not in self._equity or time >= self._equity[of_day][0]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from contract.blocks import BlockReader, Trades
+from contract.blocks import MOST_BAD_ROWS, BlockReader, Trades
 from contract.book import DailyBook
 from contract.capital import Published
 from contract.history import Book
@@ -18,7 +18,6 @@ from contract.schema.names import Root
 from contract.system import System
 from contract.tail import Chunk, Tail, Turn
 
-MOST_BAD_ROWS = 1_000
 NO_MARK = "mark without a strategy or a capital"
 
 _BYTES_SHOWN = 256
@@ -126,7 +125,7 @@ class HistoryReader:
         parts = []
         for block in self._blocks.read(chunk):
             parts.append(block.trades)
-            self._refuse(chunk.path, block.bad)
+            self._refuse(chunk.path, block.bad, block.bad_rows)
         book.add(Trades.joined(parts))
         self._news = self._news._replace(
             rows=rows + book.rows, trades=trades + book.trades, duplicates=duplicates + book.duplicates
@@ -137,14 +136,14 @@ class HistoryReader:
             useless = self.marks.add(block.trades)
             offsets = block.trades.offset[useless].tolist()
             self._news = self._news._replace(marks=self._news.marks + len(useless) - len(offsets))
-            self._refuse(chunk.path, block.bad)
-            self._refuse(chunk.path, [BadRow(offset, NO_MARK, _line_at(chunk, offset)) for offset in offsets])
+            self._refuse(chunk.path, block.bad, block.bad_rows)
+            no_marks = [BadRow(offset, NO_MARK, _line_at(chunk, offset)) for offset in offsets[:MOST_BAD_ROWS]]
+            self._refuse(chunk.path, len(offsets), no_marks)
 
-    def _refuse(self, path: Path, rows: list[BadRow]) -> None:
+    def _refuse(self, path: Path, count: int, rows: list[BadRow]) -> None:
         kept = rows[: MOST_BAD_ROWS - len(self._news.bad_rows)]
         self._news = self._news._replace(
-            bad=self._news.bad + len(rows),
-            bad_rows=self._news.bad_rows + tuple(Refused(path, row) for row in kept),
+            bad=self._news.bad + count, bad_rows=self._news.bad_rows + tuple(Refused(path, row) for row in kept)
         )
 
     def _hear(self, path: Path, turn: Turn) -> None:

@@ -7,12 +7,13 @@ that changes its side closes all that was open before it opens anything, so the 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from contract.bytewise import Flags, Floats, Integers, Words
-from contract.grouping import distinct
+from contract.grouping import distinct, run_starts
 
 _DUST = 1e-9  # of the largest quantity or position of its instrument: what is smaller is rounding
 _LEAST_SHARE = 1e-6
@@ -104,11 +105,12 @@ class OpenLots:
         instrument, day, quantity = lots.instrument[kept], lots.day[kept], left[kept] * unit[lots.instrument[kept]]
         if not len(day):
             return
-        fresh = np.flatnonzero(np.diff(instrument, prepend=-1) | np.diff(day, prepend=day[0]))
-        instrument, day, quantity = instrument[fresh], day[fresh], np.add.reduceat(quantity, fresh)
-        which, first = np.unique(instrument, return_index=True)
-        for index, days, quantities in zip(which, np.split(day, first[1:]), np.split(quantity, first[1:]), strict=True):
-            self._held[int(names[index])] = _Held(float(np.sign(position[index])), days.copy(), quantities.copy())
+        first = run_starts(instrument, day)
+        instrument, day, quantity = instrument[first], day[first], np.add.reduceat(quantity, first)
+        for start, end in pairwise([*run_starts(instrument).tolist(), len(day)]):
+            index = instrument[start]
+            held = _Held(float(np.sign(position[index])), day[start:end].copy(), quantity[start:end].copy())
+            self._held[int(names[index])] = held
 
 
 def _by_instrument(index: Integers, count: int) -> Integers:

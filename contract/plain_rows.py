@@ -6,7 +6,7 @@ what stands between its commas, and no byte of it needs a second look.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -61,6 +61,11 @@ class PlainRows:
         start: Integers = self._line_start[self._rows] - self._text.start
         return start
 
+    @property
+    def are_all(self) -> bool:
+        """Whether every line is plain and sure."""
+        return len(self.sure) == len(self._line_end) and bool(self.sure.all())
+
     def others(self) -> Iterator[tuple[int, bytes]]:
         """The lines that are not plain or not sure: where in the data they begin, and what they are."""
         others = np.ones(len(self._line_end), np.bool_)
@@ -69,13 +74,13 @@ class PlainRows:
         for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
             yield start, self._data[start:end]
 
-    def numbers(self, *indices: int | None) -> list[Floats]:
-        """Some columns; nan where a field is empty or the column is not there."""
-        return self._read(_read_numbers, np.nan, indices)
+    def numbers(self, index: int | None) -> Floats:
+        """A column; nan where a field is empty or the column is not there."""
+        return self._read(_read_numbers, np.nan, index)
 
-    def instants(self, *indices: int | None) -> list[Integers]:
-        """Some columns; `NO_TIME` where a field is empty or the column is not there."""
-        return self._read(read_instants, NO_TIME, indices)
+    def instants(self, index: int | None) -> Integers:
+        """A column; `NO_TIME` where a field is empty or the column is not there."""
+        return self._read(read_instants, NO_TIME, index)
 
     def hashes(self, index: int | None) -> Words:
         return np.zeros(len(self.sure), np.uint64) if index is None else hash_texts(self._text, self._column(index))
@@ -88,24 +93,21 @@ class PlainRows:
         return meanings.of(self._text, column, hash_texts(self._text, column) if hashes is None else hashes)
 
     def _read(
-        self,
-        read: Callable[[Text, Column], tuple[NDArray[Scalar], Flags]],
-        missing: float,
-        indices: Sequence[int | None],
-    ) -> list[NDArray[Scalar]]:
-        """The fields of all columns that are there, in one go: that is quicker than one column after the other."""
-        there = np.array([index for index in indices if index is not None])
-        fields = Column((self._bounds[there] + 1).ravel(), self._bounds[there + 1].ravel())
-        filled = np.flatnonzero(fields.width)
-        values, sure = np.full(len(fields.start), missing), np.ones(len(fields.start), np.bool_)
-        if len(filled) == len(values) > 0:
-            values, sure = read(self._text, fields)
-        elif len(filled):
-            present = Column(fields.start[filled], fields.end[filled])
-            values[filled], sure[filled] = read(self._text, present)
-        self.sure &= sure.reshape(len(there), -1).all(axis=0)
-        columns = iter(values.reshape(len(there), -1))
-        return [np.full(len(self.sure), missing) if index is None else next(columns) for index in indices]
+        self, read: Callable[[Text, Column], tuple[NDArray[Scalar], Flags]], missing: float, index: int | None
+    ) -> NDArray[Scalar]:
+        if index is None:
+            return np.full(len(self.sure), missing)
+        column = self._column(index)
+        filled = np.flatnonzero(column.width)
+        if len(filled) == len(self.sure) > 0:
+            values, sure = read(self._text, column)
+            self.sure &= sure
+        else:
+            values = np.full(len(self.sure), missing)
+            if len(filled):
+                values[filled], sure = read(self._text, Column(column.start[filled], column.end[filled]))
+                self.sure[filled] &= sure
+        return values
 
     def _column(self, index: int) -> Column:
         return Column(self._bounds[index] + 1, self._bounds[index + 1])
@@ -121,10 +123,11 @@ class PlainRows:
 
 
 def _behind_fields(separators: Integers, last: Integers, count: int) -> Integers:
-    """The separators behind the fields of some lines, given their last ones: `(count, lines)`."""
+    """The separators behind the fields of some lines, `(count, lines)`, given which are their last."""
     if len(separators) == count * len(last):
         return separators.reshape(-1, count).T
-    return separators[last + np.arange(1 - count, 1)[:, np.newaxis]]
+    behind: Integers = separators[last + np.arange(1 - count, 1)[:, np.newaxis]]
+    return behind
 
 
 def _last_of_lines(separators: Integers, is_newline: Flags, count: int) -> Integers:

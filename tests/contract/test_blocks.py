@@ -46,7 +46,9 @@ def small_blocks() -> Iterator[None]:
 def assert_the_same(found: list[Block], expected: list[Trade | BadRow]) -> None:
     trades = [row for row in expected if isinstance(row, Trade)]
     columns = Trades._make(column.tolist() for column in Trades.joined([block.trades for block in found]))
-    assert [row for block in found for row in block.bad] == [row for row in expected if isinstance(row, BadRow)]
+    bad = [row for row in expected if isinstance(row, BadRow)]
+    assert [row for block in found for row in block.bad_rows] == bad
+    assert sum(block.bad for block in found) == len(bad)
     assert columns.offset == [trade.offset for trade in trades]
     assert columns.time == [trade.time for trade in trades]
     assert [repr(pnl) for pnl in columns.pnl] == [repr(trade.pnl) for trade in trades]
@@ -162,7 +164,7 @@ def test_a_line_longer_than_a_block_is_a_block() -> None:
     lines = [b"2026-11-20,1", b"2026-11-20," + b"9" * 3000, b"2026-11-20,2"]
     found = read(b"date,pnl", lines)
     assert_the_same(found, read_strictly(b"date,pnl", lines))
-    assert [len(block.bad) for block in found] == [0, 1, 0]
+    assert [block.bad for block in found] == [0, 1, 0]
 
 
 def test_more_notes_than_can_be_remembered_change_nothing() -> None:

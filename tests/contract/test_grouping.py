@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract import grouping
-from contract.grouping import distinct
+from contract.grouping import distinct, run_starts
 
 KEYS = st.lists(st.integers(-5, 5) | st.integers(-(2**63), 2**63 - 1), max_size=80)
 
@@ -29,3 +29,11 @@ def test_few_rows_and_many(count: int) -> None:
     found, which = distinct(keys)
     assert (found[which] == keys).all()
     assert sorted(found.tolist()) == sorted(set(keys.tolist()))
+
+
+def test_runs_start_where_any_column_changes() -> None:
+    ones, twos = np.array([1, 1, 2, 2, 2]), np.array([7, 7, 7, 8, 8])
+    assert run_starts(ones).tolist() == [0, 2]
+    assert run_starts(ones, twos).tolist() == [0, 2, 3]
+    assert run_starts(ones[:1]).tolist() == [0]
+    assert run_starts(ones[:0]).tolist() == []

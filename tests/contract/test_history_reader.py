@@ -8,10 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.fake_system import FakeMachine
 
+from contract.blocks import MOST_BAD_ROWS
 from contract.book import BookKind
 from contract.errors import BadInput, RetryLater
-from contract.history_reader import MOST_BAD_ROWS, NO_MARK, HistoryReader, Update
+from contract.files import append_line
+from contract.history_reader import NO_MARK, HistoryReader, Update
 from contract.rows import Attribution
 from contract.schema.names import MARKS_HEADER, PNL_HEADER, STRATEGIES, Root
 from contract.system import OperatingSystem
@@ -226,3 +229,13 @@ def test_strategies_are_told_by_their_symbols_where_the_settings_say_so(root: Ro
     day = reader.daily(EQUITY)
     assert (day.pnl[0, STRATEGIES.index("macd_momentum")], day.pnl.sum(), day.account_pnl[0]) == (5, 5, 12)
     assert reader.book.unattributed == 1
+
+
+def test_it_reads_through_the_seam() -> None:
+    system = FakeMachine(seed=1).start()
+    root = Root(Path("/somewhere"))
+    append_line(system, root.pnl_history, line(1).strip(), line(3).strip(), header=HEADER.strip())
+    reader = HistoryReader(system, root, Attribution())
+    assert reader.poll() == Update(rows=2, trades=1)
+    append_line(system, root.pnl_history, line(4).strip())
+    assert reader.poll() == Update(rows=1, trades=1)
