@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.book import BookKind, DailyBook
+from contract.book.daily import BookKind, DailyBook
+from contract.book.reader import HistoryReader
 from contract.config import Config
 from contract.daemon import NOTHING_TO_DO, Context, Status
 from contract.errors import TillerError
 from contract.files import read_record
-from contract.history_reader import HistoryReader
 from contract.rows import Attribution
 from contract.schema.account import parse_performance_metrics
 from trading.optimizer import are_usable, what_is_lacking

@@ -33,7 +33,7 @@ import time
 from datetime import date, timedelta
 from statistics import median
 
-from contract.history_reader import HistoryReader
+from contract.book.reader import HistoryReader
 from contract.rows import Attribution
 from contract.schema.names import PNL_HEADER, STRATEGIES, Root
 from contract.system import OperatingSystem

@@ -8,9 +8,9 @@ import sys
 
 from analytics.allocators import ReturnsBook, Terms, as_text, scores
 from console import status
+from contract.book.reader import HistoryReader
 from contract.daemon import DONE
 from contract.errors import MustStop
-from contract.history_reader import HistoryReader
 from contract.rows import Attribution
 from contract.schema.names import CHECKOUT, STRATEGIES, Root
 from contract.system import OperatingSystem, System

@@ -29,4 +29,7 @@ step types "$python" -m mypy
 step layers "$python" -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
 pytest_options=(-n 2)
+if [ "$#" -eq 0 ]; then # the whole of them: then contract/ is covered whole
+    pytest_options+=(--cov=contract --cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=100)
+fi
 exec "$python" -m pytest "${pytest_options[@]}" "$@"

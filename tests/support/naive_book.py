@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from contract.blocks import BUY, CLOSE, NO_SIDE, SELL, side_of
-from contract.capital import Published
+from contract.book.blocks import BUY, CLOSE, NO_SIDE, SELL, side_of
+from contract.book.capital import Published
 from contract.rows import Trade
 from contract.schema.names import STRATEGIES
 from support.naive_lots import Closed, NaiveLots

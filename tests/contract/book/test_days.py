@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.days import book_days, day_number
+from contract.book.days import book_days, day_number
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Skipped midnights (Beirut, Sao Paulo, Havana), a skipped day (Apia), odd offsets, and none.

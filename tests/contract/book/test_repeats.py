@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import repeats
-from contract.repeats import SeenHashes
+from contract.book import repeats
+from contract.book.repeats import SeenHashes
 from contract.rows import SeenIds
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from contract.blocks import Trades
+from contract.book.blocks import Trades
 
 # For each column but the first, so that a value tells in which column it stood.
 _FACTORS = np.array([pow(0x9E3779B97F4A7C15, column, 1 << 64) for column in range(1, 10)], np.uint64)

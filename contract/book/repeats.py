@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from contract.bytewise import Flags, Words
+from contract.book.bytewise import Flags, Words
 
 _FEW = 4096
 

@@ -1,6 +1,6 @@
 """Lines of a trade history as arrays: the fast reader beside the strict one of `contract.rows`, with the same results.
 
-Plain lines (`contract.plain_rows`) are read column by column, a whole block at once. A line that is not plain, or of
+Plain lines (`plain_rows`) are read column by column, a whole block at once. A line that is not plain, or of
 which one field was not sure, is read by `parse_row`. What comes out does not depend on which way a line went, nor on
 where the blocks were cut.
 """
@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contract.bytewise import NO_TIME, Column, Flags, Floats, Integers, Text, Words, hash_texts
+from contract.book.bytewise import NO_TIME, Column, Flags, Floats, Integers, Text, Words, hash_texts
+from contract.book.plain_rows import Meanings, PlainRows
 from contract.errors import BadInput
-from contract.plain_rows import Meanings, PlainRows
 from contract.rows import Attribution, BadRow, Columns, Trade, parse_row
 from contract.schema.names import STRATEGIES
 from contract.tail import Chunk

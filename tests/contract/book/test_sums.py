@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.sums import KeyedSums
+from contract.book.sums import KeyedSums
 
 ROWS = st.lists(st.tuples(st.integers(-200, 200), st.floats(-1e6, 1e6)), max_size=150)
 

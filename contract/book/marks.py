@@ -6,10 +6,10 @@ from datetime import tzinfo
 
 import numpy as np
 
-from contract.blocks import UNATTRIBUTED, Trades
-from contract.bytewise import Flags, Floats, Integers
-from contract.days import book_days
-from contract.fingerprint import Fingerprint
+from contract.book.blocks import UNATTRIBUTED, Trades
+from contract.book.bytewise import Flags, Floats, Integers
+from contract.book.days import book_days
+from contract.book.fingerprint import Fingerprint
 from contract.schema.names import STRATEGIES
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contract.blocks import BlockReader, Trades
-from contract.fingerprint import Fingerprint
+from contract.book.blocks import BlockReader, Trades
+from contract.book.fingerprint import Fingerprint
 from contract.rows import Attribution
 from contract.tail import Chunk
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contract.bytewise import Floats, Integers
-from contract.days import day_number
+from contract.book.bytewise import Floats, Integers
+from contract.book.days import day_number
 from contract.schema.names import STRATEGIES
 
 RECENT_DAYS = 20

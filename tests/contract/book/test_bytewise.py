@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.bytewise import Column, Text, hash_texts, read_instants, read_numbers
+from contract.book.bytewise import Column, Text, hash_texts, read_instants, read_numbers
 from contract.rows import parse_number, parse_time
 
 

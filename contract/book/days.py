@@ -11,8 +11,8 @@ from datetime import date, datetime, timedelta, tzinfo
 
 import numpy as np
 
-from contract.bytewise import MICROSECONDS_PER_DAY, Integers
-from contract.grouping import distinct
+from contract.book.bytewise import MICROSECONDS_PER_DAY, Integers
+from contract.book.grouping import distinct
 
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)

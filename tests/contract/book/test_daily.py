@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contract.book import NO_CLOSINGS, UNKNOWN_ENTRY, BookKind, Closings, DailyBook
+from contract.book.daily import NO_CLOSINGS, UNKNOWN_ENTRY, BookKind, Closings, DailyBook
 
 DAYS = 30
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.bytewise import Flags, Integers
+from contract.book.bytewise import Flags, Integers
 
 Key = TypeVar("Key", np.int64, np.uint64)
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract.capital import Published, capital_of, equity_of
-from contract.days import day_number
+from contract.book.capital import Published, capital_of, equity_of
+from contract.book.days import day_number
 from contract.schema.names import STRATEGIES
 
 FIRST = date(2026, 3, 2)

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.bytewise import Floats, Integers
-from contract.capital import RECENT_DAYS
+from contract.book.bytewise import Floats, Integers
+from contract.book.capital import RECENT_DAYS
 from contract.schema.names import STRATEGIES
 
 UNKNOWN_ENTRY = -1

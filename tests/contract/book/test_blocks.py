@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import blocks
-from contract.blocks import BUY, CLOSE, NO_SIDE, SELL, UNATTRIBUTED, Block, BlockReader, Trades, side_of
-from contract.bytewise import NO_TIME
+from contract.book import blocks
+from contract.book.blocks import BUY, CLOSE, NO_SIDE, SELL, UNATTRIBUTED, Block, BlockReader, Trades, side_of
+from contract.book.bytewise import NO_TIME
 from contract.errors import BadInput
 from contract.rows import Attribution, BadRow, Columns, Trade, parse_row
 from contract.schema.names import PNL_HEADER, STRATEGIES

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from contract.bytewise import Floats, Integers
-from contract.grouping import distinct
+from contract.book.bytewise import Floats, Integers
+from contract.book.grouping import distinct
 
 
 class KeyedSums:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.naive_lots import NaiveLots
 
-from contract.lots import Fills, OpenLots
+from contract.book.lots import Fills, OpenLots
 
 Row = tuple[int, float, bool, bool, int]
 """Instrument, quantity, only closes, may open, day."""

@@ -1,4 +1,4 @@
-"""Rows -> the daily book (`contract.book`), one block of rows after the other, in the time that the new rows take."""
+"""Rows -> the daily book (`daily`), one block of rows after the other, in the time that the new rows take."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from datetime import UTC, date, tzinfo
 
 import numpy as np
 
-from contract.blocks import CLOSE, NO_SIDE, SELL, UNATTRIBUTED, Trades
-from contract.book import NO_CLOSINGS, UNKNOWN_ENTRY, BookKind, Closings, DailyBook
-from contract.bytewise import NO_TIME, Floats, Integers
-from contract.capital import Capital, Published, capital_of, equity_of
-from contract.days import book_days, day_number
-from contract.fingerprint import Fingerprint
-from contract.grouping import run_starts
-from contract.lots import Fills, OpenLots
-from contract.marks import Marks
-from contract.repeats import SeenHashes
+from contract.book.blocks import CLOSE, NO_SIDE, SELL, UNATTRIBUTED, Trades
+from contract.book.bytewise import NO_TIME, Floats, Integers
+from contract.book.capital import Capital, Published, capital_of, equity_of
+from contract.book.daily import NO_CLOSINGS, UNKNOWN_ENTRY, BookKind, Closings, DailyBook
+from contract.book.days import book_days, day_number
+from contract.book.fingerprint import Fingerprint
+from contract.book.grouping import run_starts
+from contract.book.lots import Fills, OpenLots
+from contract.book.marks import Marks
+from contract.book.repeats import SeenHashes
+from contract.book.sums import KeyedSums
 from contract.schema.names import STRATEGIES
-from contract.sums import KeyedSums
 
 _COUNT = len(STRATEGIES)
 _STRATEGY_BITS = 4
@@ -35,7 +35,7 @@ class Book:
     on its own day.
 
     When a profit's position was opened is told by the row's `entry_time`; else by what it closed of what earlier rows
-    opened (`contract.lots`); else, where the row opens a position itself, by its own day (it is a fee, as a rule). Any
+    opened (`lots`); else, where the row opens a position itself, by its own day (it is a fee, as a rule). Any
     other row stands for a whole trade whose entry is not known. A strategy's capital is one number a day: the mean of
     what its rows say that open a position, or stand for a whole trade.
     """
@@ -211,7 +211,7 @@ def _unpacked(keys: Integers) -> tuple[Integers, Integers]:
 
 
 def _as_fills(day: Integers, trades: Trades) -> Fills:
-    """What `contract.lots` wants to know of rows with a side and a quantity.
+    """What `lots` wants to know of rows with a side and a quantity.
 
     A row with a profit or a loss cannot open a position where none is open, unless that is its fee: the history began
     before the file, and the position that it closed is not in it.

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from contract.bytewise import NO_TIME
-from contract.plain_rows import Meanings, PlainRows
+from contract.book.bytewise import NO_TIME
+from contract.book.plain_rows import Meanings, PlainRows
 
 
 def test_plain_lines_are_read_by_column_and_the_others_handed_over() -> None:

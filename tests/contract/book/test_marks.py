@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from contract.blocks import BlockReader, Trades
-from contract.marks import Marks
+from contract.book.blocks import BlockReader, Trades
+from contract.book.marks import Marks
 from contract.rows import Attribution
 from contract.schema.names import MARKS_HEADER
 from contract.tail import Chunk

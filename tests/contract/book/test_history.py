@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from support.naive_book import NaiveBook, by_index
 
-from contract.blocks import BlockReader, Trades
-from contract.book import UNKNOWN_ENTRY, BookKind, DailyBook
-from contract.history import Book
-from contract.marks import Marks
+from contract.book.blocks import BlockReader, Trades
+from contract.book.daily import UNKNOWN_ENTRY, BookKind, DailyBook
+from contract.book.history import Book
+from contract.book.marks import Marks
 from contract.rows import Attribution, Columns, Trade, parse_row
 from contract.schema.names import MARKS_HEADER, PNL_HEADER, STRATEGIES
 from contract.tail import Chunk

@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from contract.bytewise import (
+from contract.book.bytewise import (
     NO_TIME,
     Column,
     Flags,

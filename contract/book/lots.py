@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from contract.bytewise import Flags, Floats, Integers, Words
-from contract.grouping import distinct, run_starts
+from contract.book.bytewise import Flags, Floats, Integers, Words
+from contract.book.grouping import distinct, run_starts
 
 _DUST = 1e-9  # of the largest quantity or position of its instrument: what is smaller is rounding
 _LEAST_SHARE = 1e-6

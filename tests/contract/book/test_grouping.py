@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contract import grouping
-from contract.grouping import distinct, run_starts
+from contract.book import grouping
+from contract.book.grouping import distinct, run_starts
 
 KEYS = st.lists(st.integers(-5, 5) | st.integers(-(2**63), 2**63 - 1), max_size=80)
 

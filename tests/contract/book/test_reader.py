@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from support.fake_system import FakeMachine
 
-from contract.blocks import MOST_BAD_ROWS
-from contract.book import BookKind
+from contract.book.blocks import MOST_BAD_ROWS
+from contract.book.daily import BookKind
+from contract.book.reader import NO_MARK, HistoryReader, Update
 from contract.errors import BadInput, RetryLater
 from contract.files import append_line
-from contract.history_reader import NO_MARK, HistoryReader, Update
 from contract.rows import Attribution
 from contract.schema.names import MARKS_HEADER, PNL_HEADER, STRATEGIES, Root
 from contract.system import OperatingSystem

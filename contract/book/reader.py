@@ -8,11 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from contract.blocks import MOST_BAD_ROWS, BlockReader, Trades
-from contract.book import DailyBook
-from contract.capital import Published
-from contract.history import Book
-from contract.marks import Marks
+from contract.book.blocks import MOST_BAD_ROWS, BlockReader, Trades
+from contract.book.capital import Published
+from contract.book.daily import DailyBook
+from contract.book.history import Book
+from contract.book.marks import Marks
 from contract.rows import Attribution, BadRow
 from contract.schema.names import Root
 from contract.system import System
