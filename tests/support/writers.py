@@ -82,6 +82,10 @@ class Writer:
         self._process_id = int(output.readline())
         self.said = int(output.readline())
 
+    def listen(self) -> None:
+        """Wait for the next word."""
+        self.said = int(self._output.readline())
+
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             os.kill(self._process_id, signal.SIGKILL)
