@@ -12,5 +12,7 @@ faults:           ## the long counts of the fault table
 	$(PY) -m pytest -n 2 -m faults
 bench:            ## the speed claims, measured here
 	$(PY) benchmarks/history.py
+	$(PY) benchmarks/features.py
+	$(PY) -m benchmarks.published_wealth
 demo:             ## the whole loop on a simulated market
 	bash scripts/start_rl_system.sh demo
