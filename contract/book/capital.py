@@ -49,11 +49,14 @@ def equity_of(pnl: Floats, marked: Floats, initial_equity: float) -> Equity:
     """
     earned = np.cumsum(pnl)
     known = np.flatnonzero(np.isfinite(marked))
-    if not len(known):
-        return Equity(initial_equity + earned - pnl, initial_equity + earned)
-    latest = known[np.maximum(np.searchsorted(known, np.arange(len(pnl)), side="right") - 1, 0)]
-    closing = marked[latest] + (earned - earned[latest])
-    return Equity(np.concatenate((closing[:1] - pnl[:1], closing[:-1])), closing)
+    if len(known):
+        latest = known[np.maximum(np.searchsorted(known, np.arange(len(pnl)), side="right") - 1, 0)]
+        closing = marked[latest] + (earned - earned[latest])
+        first = closing[:1] - pnl[:1]
+    else:
+        closing = initial_equity + earned
+        first = np.full(len(pnl), initial_equity)[:1]
+    return Equity(np.concatenate((first, closing[:-1])), closing)
 
 
 def capital_of(days: Integers, stated: Floats, published: Published, opening_equity: Floats) -> Capital:
