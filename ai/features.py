@@ -18,7 +18,7 @@ What holds for all of them:
 - Variances are about 0, not about the mean. A day's mean return is so small against its deviation that ordinary Sharpe
   ratios change by less than they are known; and since no mean exceeds such a deviation, steady gains get a large ratio
   and not an infinite one.
-- Every variance has that of a hundredth of a basis point a day added. A strategy that never moved has 0 for all.
+- To each variance that of a hundredth of a basis point a day is added. A strategy that never moved has features of 0.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _EACH, _ACCOUNT = slice(0, 8), 8
 _RETURNS, _SQUARES, _TRADES, _WINS, _DAYS = slice(0, 9), slice(9, 18), 18, 19, 20
 _COLUMNS = 21
 
-# Single numbers are arrays without axes, over which numpy takes half the time that it takes over Python's own.
+# Single numbers are arrays without axes: numpy computes faster with them than with Python's own.
 _HALF, _LARGEST = np.array(0.5), np.array(LIMIT)
 _LEAST_VARIANCE, _MOST_DEVIATIONS = np.array(1e-6**2), np.array(5.0)
 _LEAST_GAIN_VARIANCE = np.array(1e-2)
@@ -79,9 +79,10 @@ _SCALES = np.array(
 
 
 class State(NamedTuple):
-    """All that is remembered of the days so far. `START` is the state before the first; leading axes pass through.
+    """All that is remembered of the days so far; `START` is the state before the first.
 
-    Plain arrays: `[part.tolist() for part in state]` is JSON, and loses nothing.
+    Plain arrays: `[part.tolist() for part in state]` is JSON, and loses nothing. While a whole history is computed,
+    each has a first axis for the days.
     """
 
     variance: FloatArray
@@ -107,13 +108,13 @@ START = State(
 
 def shared_features(returns: ArrayLike, trades: ArrayLike, wins: ArrayLike) -> FloatArray:
     """The features `SHARED` of a whole history, all three (days, 8): (days + 1, 28). The last row is for tomorrow."""
-    _, rows = _follow(START, _cleaned(returns, trades, wins), _every_day)
+    _, rows = _follow(START, _cleaned(returns, trades, wins, axes=2), _every_day)
     return np.concatenate((np.zeros((1, len(SHARED))), rows))
 
 
 def advance(state: State, returns: ArrayLike, trades: ArrayLike, wins: ArrayLike) -> tuple[State, FloatArray]:
     """The state after one more day, all three (8,), and the features `SHARED` (28,) of the morning after it."""
-    return _follow(state, _cleaned(returns, trades, wins), _one_day)
+    return _follow(state, _cleaned(returns, trades, wins, axes=1), _one_day)
 
 
 _Recursion = Callable[[FloatArray, FloatArray, FloatArray, np.ufunc], tuple[FloatArray, FloatArray]]
@@ -134,11 +135,12 @@ def _every_day(
     return remembered[:-1], remembered[1:]
 
 
-def _cleaned(returns: ArrayLike, trades: ArrayLike, wins: ArrayLike) -> FloatArray:
+def _cleaned(returns: ArrayLike, trades: ArrayLike, wins: ArrayLike, axes: int) -> FloatArray:
     """Returns, trades and wins as (..., 3, 8), within what they can be."""
     shape = np.shape(returns)
-    if shape[-1:] != (_COUNT,) or np.shape(trades) != shape or np.shape(wins) != shape:
-        raise ValueError(f"returns {shape}, trades {np.shape(trades)}, wins {np.shape(wins)}: needs three of (..., 8)")
+    if len(shape) != axes or shape[-1] != _COUNT or np.shape(trades) != shape or np.shape(wins) != shape:
+        needed = "(8,)" if axes == 1 else "(days, 8)"
+        raise ValueError(f"returns {shape}, trades {np.shape(trades)}, wins {np.shape(wins)}: needs three of {needed}")
     days = np.empty((*shape[:-1], 3, _COUNT))
     days[..., 0, :], days[..., 1, :], days[..., 2, :] = returns, trades, wins
     days = np.where(np.isfinite(days), days, 0.0)

@@ -99,9 +99,11 @@ EDGES = {
     "everything lost each day": repeated(-1.0, times=400),
     "to and fro": repeated(0.03, -0.03, times=200),
     "hugely to and fro": repeated(1e12, -1e12, times=200),
-    "a huge day among small ones": of_returns(np.vstack([*noise(200, 1)[:1], np.full((1, 8), 1e12), noise(200, 2)[0]])),
+    "a huge day among small ones": of_returns(
+        np.vstack([noise(99, 1).returns, np.full((1, 8), 1e12), noise(99, 2).returns])
+    ),
     "tiny": repeated(1e-300, 1e-7, -1e-9, times=100),
-    "a silence of ten years": of_returns(np.vstack([noise(50, 3)[0], np.zeros((2500, 8)), noise(50, 4)[0]])),
+    "a silence of ten years": of_returns(np.vstack([noise(50, 3).returns, np.zeros((2500, 8)), noise(50, 4).returns])),
 }
 
 
@@ -175,11 +177,17 @@ def test_more_wins_than_trades_are_as_many() -> None:
 
 
 @pytest.mark.parametrize(
-    "shapes", [((4, 7), (4, 7), (4, 7)), ((4, 8), (8,), (4, 8)), ((4, 8), (4, 8), (3, 8)), ((), (), ())]
+    "shapes",
+    [((4, 7), (4, 7), (4, 7)), ((4, 8), (8,), (4, 8)), ((4, 8), (4, 8), (3, 8)), ((8,), (8,), (8,)), ((), (), ())],
 )
-def test_other_shapes_are_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
-    with pytest.raises(ValueError, match=r"needs three of \(\.\.\., 8\)"):
+def test_a_history_of_another_shape_is_refused(shapes: tuple[tuple[int, ...], ...]) -> None:
+    with pytest.raises(ValueError, match=r"needs three of \(days, 8\)"):
         shared_features(*(np.zeros(shape) for shape in shapes))
+
+
+def test_a_day_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"returns \(1, 8\).*needs three of \(8,\)"):
+        advance(START, *np.zeros((3, 1, 8)))
 
 
 def test_a_state_can_be_written_down_as_json() -> None:
