@@ -161,6 +161,23 @@ class Lab:
 
 
 @dataclass(frozen=True)
+class Rebalancing:
+    """How weights move from one account day to the next, and what that is taken to cost."""
+
+    inertia: float = 0.3
+    """Share of the way to what the policy wants that is gone in a day."""
+    max_turnover: float = 0.5
+    """The most that is moved in a day: the sum of all changes, so that exchanging one strategy for another is 2."""
+    cost_bps: float = 5.0
+    """Basis points of equity that a turnover of 1 costs, in training and in every comparison."""
+
+    def __post_init__(self) -> None:
+        _require(0 < self.inertia <= 1, "rebalancing.inertia", self.inertia, "a number over 0 up to 1")
+        _require(0 < self.max_turnover <= 2, "rebalancing.max_turnover", self.max_turnover, "a number over 0 up to 2")
+        _require(0 <= self.cost_bps <= 1000, "rebalancing.cost_bps", self.cost_bps, "a number from 0 to 1000")
+
+
+@dataclass(frozen=True)
 class Config:
     account: Account = field(default_factory=Account)
     attribution: Attribution = field(default_factory=Attribution)
@@ -169,6 +186,7 @@ class Config:
     lab: Lab = field(default_factory=Lab)
     loop: Loop = field(default_factory=Loop)
     optimizer: Optimizer = field(default_factory=Optimizer)
+    rebalancing: Rebalancing = field(default_factory=Rebalancing)
 
 
 def _require(holds: bool, key: str, value: Any, expected: str) -> None:
