@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ai.feature_table import LIMIT
-from ai.smoothing import FloatArray, decay_of, standard_error
+from ai.smoothing import FloatArray, decay_of, run_through, standard_error
 from contract.schema.names import STRATEGIES
 
 LARGEST_LOSS, LARGEST_GAIN = 0.95, 1e6
@@ -41,10 +41,10 @@ class Wealth(NamedTuple):
     def at_start(cls, accounts: int) -> Wealth:
         return cls(np.zeros(accounts), np.zeros(accounts))
 
-    def after(self, returns: FloatArray) -> Wealth:
-        """A day later; returns (n,) as they are `counted`, costs taken off."""
-        log = self.log + np.log1p(returns)
-        return Wealth(log, np.maximum(self.log_peak, log))
+    def along(self, returns: FloatArray) -> Wealth:
+        """After each of some days, (days, n); returns (days, n) as they are `counted`, costs taken off."""
+        log = self.log + np.cumsum(np.log1p(returns), axis=0)
+        return Wealth(log, np.maximum(np.maximum.accumulate(log, axis=0), self.log_peak))
 
     def drawdown(self) -> FloatArray:
         """(n,), the share of the peak that is lost: from 0 to 1."""
@@ -68,28 +68,42 @@ class AccountState(NamedTuple):
         equal = np.full((accounts, _COUNT), 1.0 / _COUNT)
         return cls(Wealth.at_start(accounts), equal, np.zeros(accounts), np.full(accounts, _FIRST_VARIANCE))
 
-    def after(self, weights: ArrayLike, net_returns: ArrayLike) -> AccountState:
-        """A day later: weights (n, 8) were in force, and net_returns (n,) were earned with them, costs taken off."""
-        held = np.asarray(weights, dtype=np.float64)
+    def along(self, weights: ArrayLike, net_returns: ArrayLike) -> AccountState:
+        """After each of some days, on an axis of its own before the accounts.
+
+        Weights (days, n, 8) were in force, and net_returns (days, n) were earned with them, costs taken off.
+        """
         returns = counted(net_returns)
-        variance = _VARIANCE_DECAY * self.variance + (1.0 - _VARIANCE_DECAY) * (returns * returns)
-        return AccountState(self.wealth.after(returns), held, _DECAY * self.gains + returns, variance)
+        gains = np.concatenate((self.gains[np.newaxis], returns))
+        variance = np.concatenate((self.variance[np.newaxis], (1.0 - _VARIANCE_DECAY) * (returns * returns)))
+        run_through(gains, _DECAY)
+        run_through(variance, _VARIANCE_DECAY)
+        return AccountState(self.wealth.along(returns), np.array(weights, dtype=np.float64), gains[1:], variance[1:])
+
+    def after(self, weights: ArrayLike, net_returns: ArrayLike) -> AccountState:
+        """A day later: weights (n, 8) were in force, and net_returns (n,) were earned with them."""
+        return self.along(np.asarray(weights)[np.newaxis], np.asarray(net_returns)[np.newaxis]).on(0)
+
+    def on(self, day: int) -> AccountState:
+        """The state on one of the days of `along`."""
+        wealth = Wealth(self.wealth.log[day], self.wealth.log_peak[day])
+        return AccountState(wealth, self.weights[day], self.gains[day], self.variance[day])
 
 
 def portfolio_features(state: AccountState, floor: float, exposures: FloatArray | None = None) -> FloatArray:
-    """The portfolio group of `ai.feature_table` (n, 6).
+    """The portfolio group of `ai.feature_table` (n, 6), or (days, n, 6) of states along some days.
 
-    floor: the least weight that a strategy can have. exposures (8,) or (n, 8): what share of its capital each strategy
-    has invested; without them, all of it.
+    floor: the least weight that a strategy can have. exposures (8,) or (..., 8): what share of its capital each
+    strategy has invested; without them, all of it.
     """
     weights = state.weights
     invested = weights if exposures is None else weights * exposures
-    features = np.empty((len(weights), 6))
-    features[:, 0] = state.wealth.log / 0.2
-    features[:, 1] = 1.0 - invested @ _ONES
-    features[:, 2] = (weights > 1.5 * floor) @ _ONES / _COUNT
-    features[:, 3] = state.wealth.drawdown() / 0.2
-    features[:, 4] = _IN_ERRORS * state.gains / np.sqrt(state.variance + 1e-12)
-    features[:, 5] = 1.0 / (_COUNT * ((weights * weights) @ _ONES))
+    features = np.empty((*weights.shape[:-1], 6))
+    features[..., 0] = state.wealth.log / 0.2
+    features[..., 1] = 1.0 - invested @ _ONES
+    features[..., 2] = (weights > 1.5 * floor) @ _ONES / _COUNT
+    features[..., 3] = state.wealth.drawdown() / 0.2
+    features[..., 4] = _IN_ERRORS * state.gains / np.sqrt(state.variance + 1e-12)
+    features[..., 5] = 1.0 / (_COUNT * ((weights * weights) @ _ONES))
     np.minimum(np.maximum(features, -LIMIT, out=features), LIMIT, out=features)
     return features

@@ -11,6 +11,7 @@ from ai.account import LARGEST_GAIN, LARGEST_LOSS
 from ai.features import shared_features
 from ai.smoothing import FloatArray
 from contract.book.daily import UNKNOWN_ENTRY, BookKind, DailyBook
+from trading.metrics import stationary_bootstrap_indices
 
 
 class History(NamedTuple):
@@ -20,6 +21,8 @@ class History(NamedTuple):
     """(days + 1, 28): `ai.feature_table.SHARED` on the morning of each day, and of the day after the last."""
     returns: FloatArray
     """(days, 8): what a unit of weight, put on the strategy that morning, brought."""
+    seen: FloatArray
+    """(days, 3, 8): the returns, trades and wins of each day, of which the features are made."""
     dates: NDArray[np.datetime64]
     """(days,)"""
 
@@ -29,20 +32,33 @@ class History(NamedTuple):
 
     def between(self, start: int, stop: int) -> History:
         """The days from start up to and without stop, with the features that all days before them made."""
-        return History(self.features[start : stop + 1], self.returns[start:stop], self.dates[start:stop])
+        return History(
+            self.features[start : stop + 1], self.returns[start:stop], self.seen[start:stop], self.dates[start:stop]
+        )
 
 
 def history_of(book: DailyBook) -> History:
     """A whole book as a history."""
-    features = shared_features(book.returns, book.trades, book.wins)
-    return History(features, decided_returns(book), book.dates)
+    seen = np.stack((book.returns, book.trades, book.wins), axis=1, dtype=np.float64)
+    return History(_features(seen), decided_returns(book), seen, book.dates)
 
 
 def simulated(returns: FloatArray, trades_a_day: float = 1.0) -> History:
     """A history of returns (days, 8) without a book: every strategy trades every day, and wins when it gains."""
     trades = np.full(returns.shape, trades_a_day)
-    dates = np.datetime64("2000-01-01") + np.arange(len(returns))
-    return History(shared_features(returns, trades, trades * (returns > 0.0)), returns, dates)
+    seen = np.stack((returns, trades, trades * (returns > 0.0)), axis=1, dtype=np.float64)
+    return History(_features(seen), returns, seen, np.datetime64("2000-01-01") + np.arange(len(returns)))
+
+
+def resampled(history: History, rng: np.random.Generator, mean_block_days: float) -> History:
+    """As many days, in blocks from all over the history: another life with the same kinds of days in it."""
+    order = stationary_bootstrap_indices(history.days, 1, mean_block_days, rng)[0]
+    seen = history.seen[order]
+    return History(_features(seen), history.returns[order], seen, history.dates)
+
+
+def _features(seen: FloatArray) -> FloatArray:
+    return shared_features(seen[:, 0], seen[:, 1], seen[:, 2])
 
 
 def decided_returns(book: DailyBook) -> FloatArray:

@@ -1,11 +1,12 @@
 """The policy: 34 features of a morning -> what share of the account each strategy should have.
 
-    logit_i = strength (sharpe_i + kin_strength sum_j kinship_ij sharpe_j) + network_i(features)
+    logit_i = a sharpe_i + b sum_j kinship_ij sharpe_j + c standing_i + network_i(features)
 
-The first part is there from the start: more for what has done well of late, and for what does well in such company.
-So a policy that was never trained is already sensible. The network adds what that misses. It is one small network that
-looks at each strategy in turn, through the same weights, and so learns from all eight at once; one that knows which
-strategy it looks at (`WHOLE`) learns their names by heart on any history that a user will have.
+All but the network is there from the start: more for what has done well of late, for what does well in such company,
+and for what does well in the long run. So a policy that was never trained is already sensible. The network adds what
+that misses. It is one small network that looks at each strategy in turn, through the same weights, and so learns from
+all eight at once; one that knows which strategy it looks at (`WHOLE_ACTOR`) learns their names by heart on any history
+that a user will have.
 
 The weights then follow from the softmax by `trading.rebalancing`. This is numpy alone: `ai.network` trains the same
 policy in torch.
@@ -20,17 +21,25 @@ import numpy as np
 
 from ai.checkpoint import Array, Checkpoint, Plain
 from ai.feature_table import FEATURES, MARKET, PORTFOLIO, REGIME, STRATEGY, STRATEGY_DRAWDOWN, STRATEGY_SHARPE
+from ai.identity import NOTHING_KNOWN, Identity
 from ai.smoothing import FloatArray
+from contract.config import ACTORS
 from contract.errors import BadInput
 from contract.schema.names import STRATEGIES
 
-SHARED_ACTOR, WHOLE_ACTOR = "shared", "whole"
-ACTORS = (SHARED_ACTOR, WHOLE_ACTOR)
+SHARED_ACTOR, WHOLE_ACTOR = ACTORS
 GROUPS: Mapping[str, slice] = {"market": MARKET, "portfolio": PORTFOLIO, "strategy": STRATEGY, "regime": REGIME}
+RESIDUALS = ("lately", "in_company", "in_the_long_run")
 DEFAULT_GROUPS = ("strategy", "regime")
 
-_PARTS = ("residual", "kinship", "center", "scale")
 _COUNT = len(STRATEGIES)
+_PARTS: Mapping[str, tuple[int, ...]] = {
+    "residual": (3,),
+    "standing": (_COUNT,),
+    "kinship": (_COUNT, _COUNT),
+    "center": (len(FEATURES),),
+    "scale": (len(FEATURES),),
+}
 _EIGHTHS = np.full(_COUNT, 1.0 / _COUNT)
 
 
@@ -39,9 +48,11 @@ class Policy:
     """What a checkpoint decides with. Arrays are as the network was trained, and are computed with in double."""
 
     residual: FloatArray
-    """(2,): strength and kin_strength."""
+    """(3,): a, b and c."""
+    standing: FloatArray
+    """(8,): see `ai.identity`, like the next."""
     kinship: FloatArray
-    """(8, 8): see `ai.kinship`."""
+    """(8, 8)"""
     center: FloatArray
     """(34,): what the network subtracts from the features."""
     scale: FloatArray
@@ -59,9 +70,9 @@ class Policy:
             sizes.append(weight.shape[1])
         if self.layers and sizes[-1] != output_size(self.actor):
             raise BadInput(f"the network has {sizes[-1]} outputs, not {output_size(self.actor)}")
-        shapes = (self.residual.shape, self.kinship.shape, self.center.shape, self.scale.shape)
-        if shapes != ((2,), (_COUNT, _COUNT), (len(FEATURES),), (len(FEATURES),)):
-            raise BadInput(f"residual, kinship, center and scale have the shapes {shapes}")
+        for name, shape in _PARTS.items():
+            if getattr(self, name).shape != shape:
+                raise BadInput(f"{name} has the shape {getattr(self, name).shape}, not {shape}")
 
     @property
     def sees_account(self) -> bool:
@@ -72,8 +83,8 @@ class Policy:
         """(..., 8) from features (..., 34)."""
         sharpe = features[..., STRATEGY_SHARPE]
         kin = sharpe @ self.kinship
-        strength, kin_strength = self.residual
-        logits = strength * (sharpe + kin_strength * kin)
+        lately, in_company, in_the_long_run = self.residual
+        logits = lately * sharpe + in_company * kin + in_the_long_run * self.standing
         if self.layers:
             hidden = self._inputs(features, kin)
             for weight, bias in self.layers[:-1]:
@@ -125,11 +136,12 @@ def output_size(actor: str) -> int:
     return _COUNT if actor == WHOLE_ACTOR else 1
 
 
-def untrained(strength: float = 3.6, kin_strength: float = 1.5, kinship: FloatArray | None = None) -> Policy:
-    """The policy before any training: the residual alone."""
+def untrained(known: Identity = NOTHING_KNOWN) -> Policy:
+    """The policy before any training, with what is known of the strategies by name."""
     return Policy(
-        residual=np.array([strength, kin_strength]),
-        kinship=np.zeros((_COUNT, _COUNT)) if kinship is None else kinship,
+        residual=np.array([3.6, 5.4, 3.0]),
+        standing=known.standing,
+        kinship=known.kinship,
         center=np.zeros(len(FEATURES)),
         scale=np.ones(len(FEATURES)),
     )
@@ -150,10 +162,10 @@ def policy_of(checkpoint: Checkpoint) -> Policy:
             (_double(arrays[f"actor_{i}_weight"]), _double(arrays[f"actor_{i}_bias"]))
             for i in range(sum(name.startswith("actor_") for name in arrays) // 2)
         )
-        residual, kinship, center, scale = (_double(arrays[name]) for name in _PARTS)
+        residual, standing, kinship, center, scale = (_double(arrays[name]) for name in _PARTS)
     except KeyError as error:
         raise BadInput(f"lacks the array {error}", hint="roll back to another generation") from None
-    return Policy(residual, kinship, center, scale, layers, actor, tuple(str(group) for group in groups))
+    return Policy(residual, standing, kinship, center, scale, layers, actor, tuple(str(group) for group in groups))
 
 
 def checkpoint_of(

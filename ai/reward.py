@@ -45,23 +45,30 @@ class RewardState(NamedTuple):
         return cls(np.zeros((replicas, WINDOW_DAYS)), Wealth.at_start(replicas))
 
 
+def walk(
+    state: RewardState, net_returns: ArrayLike, sigma: float, periods_per_year: float = PERIODS_PER_YEAR
+) -> tuple[RewardState, FloatArray]:
+    """The state after some days of net_returns (days, n), and what each day is paid (days, n)."""
+    returns = counted(net_returns)
+    series = np.concatenate((state.recent.T, returns))
+    recent = sliding_window_view(series, WINDOW_DAYS, axis=0)[1:]
+    path = state.wealth.along(returns)
+    after = RewardState(series[-WINDOW_DAYS:].T, Wealth(path.log[-1], path.log_peak[-1]))
+    return after, _reward(recent, path.drawdown(), sigma, periods_per_year)
+
+
 def step(
     state: RewardState, net_returns: ArrayLike, sigma: float, periods_per_year: float = PERIODS_PER_YEAR
 ) -> tuple[RewardState, FloatArray]:
     """The state after a day of net_returns (n,), and what the day is paid (n,)."""
-    returns = counted(net_returns)
-    recent = np.concatenate((state.recent[:, 1:], returns[:, np.newaxis]), axis=1)
-    after = RewardState(recent, state.wealth.after(returns))
-    return after, _reward(recent, after.wealth.drawdown(), sigma, periods_per_year)
+    after, paid = walk(state, np.asarray(net_returns)[np.newaxis], sigma, periods_per_year)
+    return after, paid[0]
 
 
 def rewards(net_returns: ArrayLike, sigma: float, periods_per_year: float = PERIODS_PER_YEAR) -> FloatArray:
-    """What each day of a whole path (days,) is paid, (days,): as `step` pays it, day by day."""
-    returns = counted(net_returns)
-    recent = sliding_window_view(np.concatenate((np.zeros(WINDOW_DAYS), returns)), WINDOW_DAYS)[1:]
-    log = np.cumsum(np.log1p(returns))
-    wealth = Wealth(log, np.maximum(np.maximum.accumulate(log), 0.0))
-    return _reward(recent, wealth.drawdown(), sigma, periods_per_year)
+    """What each day of a whole path (days,) is paid, (days,)."""
+    returns = np.asarray(net_returns, dtype=np.float64)[:, np.newaxis]
+    return walk(RewardState.at_start(1), returns, sigma, periods_per_year)[1][:, 0]
 
 
 def _reward(recent: FloatArray, drawdown: FloatArray, sigma: float, periods_per_year: float) -> FloatArray:

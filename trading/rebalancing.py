@@ -27,7 +27,7 @@ class Rules(NamedTuple):
 
     floor: float = 0.02
     cap: float = 0.35
-    inertia: float = 0.3
+    inertia: float = 0.2
     """Share of the way to what is wanted that is gone in a day."""
     max_turnover: float = 0.5
     """L1 distance that is gone in a day at most."""

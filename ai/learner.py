@@ -1,0 +1,79 @@
+"""What every way of learning has in common: what it is given, what it says on the way, what comes of it.
+
+PPO in torch is one (`ai.rl_agent`). Where torch cannot be imported, a simpler one in numpy stands in
+(`ai.numpy_agent`), and says so in what comes of it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
+
+from ai.checkpoint import Checkpoint
+from ai.histories import History
+from contract.config import Agent
+from trading.rebalancing import Rules
+
+
+class Progress(NamedTuple):
+    """Where a training stands after an episode."""
+
+    episode: int
+    episodes: int
+    reward: float
+    """Mean of a day."""
+    validation_sharpe: float
+    """The best so far: that of the model that would be kept now."""
+    steps_per_s: float
+    seconds_left: float
+    scalars: Mapping[str, float]
+    """Whatever else is worth a curve, by its name."""
+
+
+class Learned(NamedTuple):
+    """What came of a training: the model that was best on the validation days, which may be the one it began with."""
+
+    checkpoint: Checkpoint
+    validation_sharpe: float
+    episodes: int
+    total_reward: float
+    """Sum over episodes of the mean reward of a day."""
+    steps: int
+    """Days that were stepped through, in all replicas."""
+    seconds: float
+    stopped_early: bool
+    note: str
+
+
+class Learn(Protocol):
+    def __call__(
+        self,
+        start: Checkpoint,
+        training: History,
+        validation: History,
+        rules: Rules,
+        settings: Agent,
+        seed: int,
+        report: Callable[[Progress], None],
+        stopping: Callable[[], bool],
+    ) -> Learned: ...
+
+
+def learner() -> Learn:
+    """The best way of learning that this machine has. Importing torch takes seconds, so it is done here."""
+    if importlib.util.find_spec("torch") is None:
+        from ai.numpy_agent import learn as learn_without_torch
+
+        return learn_without_torch
+    from ai.rl_agent import learn
+
+    return learn
+
+
+def use_threads(count: int) -> None:
+    """How many threads learning may keep busy, so that it never starves the bot."""
+    if importlib.util.find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(count)

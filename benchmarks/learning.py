@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+"""What is learnt: the policy against classical allocators and against what could be known, on simulated worlds.
+
+    python3 benchmarks/learning.py [planted|random|no_edge|fees] [--worlds 50] [--seconds 30] [--seed 1000] [--out FILE]
+
+Every contestant wants weights for each day, and all of them are bounded, smoothed and charged alike. Figures are annual
+Sharpe ratios of days that nobody has seen before, as means over the worlds with their standard errors, and differences
+are paired world by world. The best classical allocator is chosen in hindsight, for each world anew. The filter knows
+the world's regimes but not which of them rules; the clairvoyant knows that too; both choose in hindsight how boldly.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+    from contract.venv import reenter
+
+    reenter()
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch
+
+from ai.course import EQUAL, run
+from ai.histories import History, simulated
+from ai.identity import identity_of
+from ai.learner import learner, use_threads
+from ai.model_store import read_prior
+from ai.policy import Policy, policy_of, untrained
+from ai.smoothing import FloatArray
+from ai.trust import Evidence, Terms, advantage, blend
+from contract.config import Agent
+from market.strategy_worlds import World, planted_world, random_world
+from trading.allocators.online import exponentiated_gradient, fixed_share, hedge, online_newton_step, softmax
+from trading.allocators.windowed import sharpe_momentum
+from trading.metrics import sharpe
+from trading.rebalancing import Rules, earn, follow
+
+TRAINING_DAYS, PURGED_DAYS = 4_400, 30
+BOLDNESS = (0.5, 1.0, 2.0, 4.0)
+CLASSICAL: dict[str, Callable[[FloatArray], FloatArray]] = {
+    **{f"hedge {rate:g}": partial(hedge, rate=rate) for rate in (2.0, 5.0, 10.0, 20.0)},
+    **{f"fixed share {rate:g}": partial(fixed_share, rate=rate, share=0.01) for rate in (10.0, 20.0, 40.0)},
+    **{f"EG {rate:g}": partial(exponentiated_gradient, rate=rate) for rate in (0.05, 1.0, 20.0)},
+    "ONS": online_newton_step,
+    **{
+        f"Sharpe momentum {days}, {strength:g}": partial(sharpe_momentum, window=days, strength=strength)
+        for days in (30, 60, 120)
+        for strength in (0.5, 1.0)
+    },
+}
+
+
+class Kind(NamedTuple):
+    """A kind of world."""
+
+    make: Callable[[int, np.random.Generator], World]
+    seen_days: int
+    """Training and validation; before any of them there is nothing to train on."""
+    unseen_days: int
+    rules: Rules
+    trains: bool
+
+
+KINDS = {
+    "planted": Kind(planted_world, 5_000, 4_000, Rules(), trains=True),
+    "random": Kind(random_world, 1_000, 2_000, Rules(), trains=True),
+    "no_edge": Kind(partial(random_world, edge=0.0), 5_000, 2_500, Rules(), trains=True),
+    "fees": Kind(partial(random_world, edge=0.3), 5_000, 2_500, Rules(cost_bps=50.0), trains=True),
+}
+
+
+class Figures(NamedTuple):
+    sharpe: float
+    turnover: float
+
+
+class Unseen(NamedTuple):
+    """The days on which all are compared."""
+
+    history: History
+    rules: Rules
+
+    def wanted(self, weights: FloatArray) -> Figures:
+        """Of whoever wants weights (days, 8)."""
+        return self.held(follow(weights, EQUAL, self.rules))
+
+    def held(self, weights: FloatArray) -> Figures:
+        net, turnover = earn(weights, self.history.returns, EQUAL, self.rules)
+        return Figures(float(sharpe(net)), float(turnover.mean()))
+
+    def policy(self, policy: Policy) -> Figures:
+        return self.held(run(policy, self.history, self.rules).weights[:-1])
+
+    def published(self, policy: Policy, terms: Terms) -> Figures:
+        """The blend of the policy and equal weight, as trust would have had it from the first of these days."""
+        course = run(policy, self.history, self.rules)
+        base = earn(np.tile(EQUAL, (self.history.days, 1)), self.history.returns, EQUAL, self.rules).net
+        evidence, trust = Evidence.before_any(terms), np.empty((self.history.days, 1))
+        for day, (ours, equal) in enumerate(zip(course.net.tolist(), base.tolist(), strict=True)):
+            trust[day] = evidence.trust(terms)
+            evidence = evidence.after(advantage(ours, equal), terms)
+        return self.held(blend(trust, course.weights[:-1], EQUAL, self.rules.floor, self.rules.cap))
+
+
+def expected_returns(world: World) -> FloatArray:
+    """What each day is expected to bring (days, 8), by Bayes, to one who knows all about the world but its regime."""
+    count, stay = len(world.means), 1.0 - 1.0 / world.mean_length_days
+    moves = np.full((count, count), (1.0 - stay) / (count - 1))
+    np.fill_diagonal(moves, stay)
+    scores = (world.returns[:, np.newaxis] - world.means) / world.deviations
+    likelihood = -0.5 * np.square(scores).sum(axis=-1)
+    likelihood = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    belief, expected = np.full(count, 1.0 / count), np.empty_like(world.returns)
+    for day, likely in enumerate(likelihood):
+        expected[day] = belief @ world.means
+        seen = belief * likely
+        belief = (seen / seen.sum()) @ moves
+    return expected
+
+
+def boldest(world: World, expected: FloatArray, unseen: Unseen, first: int) -> Figures:
+    """Of whoever expects these returns and divides by them; the best of several degrees of boldness."""
+    ratios = expected[first:] / world.deviations * math.sqrt(252.0)
+    return max(unseen.wanted(softmax(boldness * ratios)) for boldness in BOLDNESS)
+
+
+def contest(kind: Kind, seed: int, seconds: tuple[float, ...]) -> dict[str, Figures]:
+    """Everybody's figures in one world."""
+    world = kind.make(kind.seen_days + kind.unseen_days, np.random.default_rng((77, seed)))
+    whole, first = simulated(world.returns), kind.seen_days
+    unseen = Unseen(whole.between(first, whole.days), kind.rules)
+    seen = whole.between(0, first)
+    prior = read_prior().checkpoint
+    found = {"equal weight": unseen.wanted(np.tile(EQUAL, (kind.unseen_days, 1)))}
+    classical = {name: unseen.wanted(rule(world.returns)[first:-1]) for name, rule in CLASSICAL.items()}
+    found["best classical"] = max(classical.values())
+    found["untrained"] = unseen.policy(untrained())
+    found["prior, zero-shot"] = unseen.policy(policy_of(prior))
+    known = identity_of(seen)
+    found["untrained + names"] = unseen.policy(untrained(known))
+    found["prior + names"] = unseen.policy(replace(policy_of(prior), **known._asdict()))
+    for limit in seconds:
+        policy = trained(seen, kind.rules, seed, limit)
+        found[f"PPO, {limit:g} s"] = unseen.policy(policy)
+        found[f"published, {limit:g} s"] = unseen.published(policy, Terms())
+    found["filter (Bayes)"] = boldest(world, expected_returns(world), unseen, first)
+    found["clairvoyant"] = boldest(world, world.means[world.regimes], unseen, first)
+    return found
+
+
+def trained(seen: History, rules: Rules, seed: int, seconds: float) -> Policy:
+    """From the prior, with as many episodes as there is time for."""
+    training_days = min(TRAINING_DAYS, round(0.85 * seen.days))
+    training = seen.between(0, training_days)
+    validation = seen.between(training_days + PURGED_DAYS, seen.days)
+    prior, learn = read_prior().checkpoint, learner()
+
+    def lesson(settings: Agent, until: float) -> tuple[Any, float]:
+        began = time.perf_counter()
+        learnt = learn(
+            prior, training, validation, rules, settings, seed, lambda _: None, lambda: time.perf_counter() > until
+        )
+        return learnt, time.perf_counter() - began
+
+    _, of_warm_up = lesson(Agent(episodes=1), math.inf)
+    _, of_three_more = lesson(Agent(episodes=4, warm_start_steps=0), math.inf)
+    episodes = max(1, int((seconds - of_warm_up) / (of_three_more / 4.0)))
+    learnt, _ = lesson(Agent(episodes=episodes), time.perf_counter() + seconds)
+    return policy_of(learnt.checkpoint)
+
+
+def table(results: list[dict[str, Figures]]) -> str:
+    names = list(results[0])
+    sharpes = {name: np.array([result[name].sharpe for result in results]) for name in names}
+
+    def figure(values: FloatArray) -> str:
+        return f"{values.mean():+7.3f} +- {values.std() / math.sqrt(len(values)):.3f}"
+
+    head = f"{'':24}{'Sharpe':>17}{'over equal weight':>21}{'over best classical':>21}"
+    lines = [f"{head}{'of Bayes':>10}{'turnover':>10}"]
+    for name in names:
+        own = sharpes[name]
+        over = [figure(own - sharpes[other]) for other in ("equal weight", "best classical")]
+        share = own.mean() / sharpes["filter (Bayes)"].mean()
+        turnover = np.mean([result[name].turnover for result in results])
+        lines.append(f"{name:24}{figure(own):>17}{over[0]:>21}{over[1]:>21}{share:>10.0%}{turnover:>10.3f}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", nargs="?", choices=KINDS, default="planted")
+    parser.add_argument("--worlds", type=int, default=50)
+    parser.add_argument("--seconds", type=float, nargs="*", default=[30.0], help="of training; none: no training")
+    parser.add_argument("--seed", type=int, default=1_000, help="of the first world")
+    parser.add_argument("--out", type=Path, help="write each world's figures here as JSON")
+    options = parser.parse_args()
+    use_threads(1)
+    results = []
+    for seed in range(options.seed, options.seed + options.worlds):
+        results.append(contest(KINDS[options.kind], seed, tuple(options.seconds)))
+        if options.out:
+            content = [{name: figures._asdict() for name, figures in result.items()} for result in results]
+            options.out.write_text(json.dumps(content, indent=1))
+    print(f"{options.kind}: {len(results)} worlds\n{table(results)}")
+
+
+if __name__ == "__main__":
+    main()
