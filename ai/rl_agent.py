@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ai.adam import moments_in, take_moments
-from ai.checkpoint import Checkpoint
+from ai.checkpoint import Array, Checkpoint
 from ai.course import run, without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
@@ -168,39 +168,51 @@ class Batch(NamedTuple):
 
 @torch.no_grad()
 def collect(network: Network, environment: ReplayEnvironment, settings: Agent, generator: torch.Generator) -> Batch:
-    """Walk through an episode. Where the actor looks at the account's own path, day by day."""
+    """Walk through an episode: at once, or day by day where the actor looks at the account's own path."""
     days_at_once = 1 if "portfolio" in network.groups else environment.episode_days
-    mornings, actions, rewards, terminated = [], [], [], []
-    for _ in range(0, environment.episode_days, days_at_once):
-        ahead, portfolio = environment.ahead(days_at_once), environment.portfolio
-        known = without_account(ahead[:-1]) if days_at_once > 1 else whole_rows(ahead[:-1], portfolio[np.newaxis])
-        logits = network.logits(network.prepare(_tensor(known)))
-        action = logits + torch.randn(logits.shape, generator=generator) * network.log_deviation.exp()
-        walk = environment.walk(action.numpy())
-        before = np.concatenate((portfolio[np.newaxis], walk.portfolio[:-1]))
-        mornings.append(whole_rows(ahead[:-1], before))
-        actions.append(action)
-        rewards.append(walk.rewards)
-        terminated.append(walk.terminated)
-    prepared = network.prepare(_tensor(np.concatenate(mornings)))
-    tried = torch.cat(actions)
+    legs = [
+        _walk(network, environment, days_at_once, generator)
+        for _ in range(0, environment.episode_days, days_at_once)
+    ]
+    mornings, noise, tried, paid, terminated = (np.concatenate(parts) for parts in zip(*legs, strict=True))
+    prepared = network.prepare(_tensor(mornings))
     values = network.values(prepared)
     # The episode ends because its time is up, not because there is nothing more to come: the last morning counts.
     last = network.values(network.prepare(_tensor(environment.observation())))
-    paid = np.concatenate(rewards)
-    gained = advantages(
-        paid, values.numpy(), last.numpy(), np.concatenate(terminated), settings.gamma, settings.gae_lambda
+    gained = _tensor(
+        advantages(paid, values.numpy(), last.numpy(), terminated, settings.gamma, settings.gae_lambda)
     )
-    log_probabilities = log_probability(tried, network.logits(prepared), network.log_deviation)
     return Batch(
         prepared=Prepared(*(part.flatten(0, 1) for part in prepared)),
-        actions=tried.flatten(0, 1),
-        log_probabilities=log_probabilities.flatten(),
-        advantages=_tensor(gained).flatten(),
-        returns=_tensor(gained + values.numpy()).flatten(),
+        actions=torch.from_numpy(tried).flatten(0, 1),
+        log_probabilities=_of_scores(torch.from_numpy(noise), network.log_deviation).flatten(),
+        advantages=gained.flatten(),
+        returns=(gained + values).flatten(),
         values=values.flatten(),
         mean_reward=float(paid.mean()),
     )
+
+
+class _Leg(NamedTuple):
+    mornings: FloatArray
+    """(days, accounts, 34)"""
+    noise: Array
+    """(days, accounts, 8): what was added to the policy's logits, in deviations."""
+    actions: Array
+    """(days, accounts, 8)"""
+    rewards: FloatArray
+    terminated: NDArray[np.bool_]
+
+
+def _walk(network: Network, environment: ReplayEnvironment, days: int, generator: torch.Generator) -> _Leg:
+    ahead, portfolio = environment.ahead(days)[:-1], environment.portfolio
+    known = without_account(ahead) if days > 1 else whole_rows(ahead, portfolio[np.newaxis])
+    logits = network.logits(network.prepare(_tensor(known)))
+    noise = torch.randn(logits.shape, generator=generator)
+    actions = (logits + noise * network.log_deviation.exp()).numpy()
+    walk = environment.walk(actions)
+    mornings = whole_rows(ahead, np.concatenate((portfolio[np.newaxis], walk.portfolio[:-1])))
+    return _Leg(mornings, noise.numpy(), actions, walk.rewards, walk.terminated)
 
 
 def advantages(
@@ -282,8 +294,12 @@ def value_loss(values: Tensor, returns: Tensor, old_values: Tensor, clip: float)
 
 def log_probability(actions: Tensor, means: Tensor, log_deviation: Tensor) -> Tensor:
     """Of actions (..., n) under normal distributions around means (..., n), but for a constant: (...)."""
-    scores = (actions - means) * torch.exp(-log_deviation)
-    return -0.5 * scores.square().sum(dim=-1) - actions.shape[-1] * log_deviation
+    return _of_scores((actions - means) * torch.exp(-log_deviation), log_deviation)
+
+
+def _of_scores(scores: Tensor, log_deviation: Tensor) -> Tensor:
+    """The same, of actions that lie so many deviations (..., n) from the means."""
+    return -0.5 * scores.square().sum(dim=-1) - scores.shape[-1] * log_deviation
 
 
 def normalised(advantages: Tensor) -> Tensor:

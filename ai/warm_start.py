@@ -68,9 +68,8 @@ def mean_sharpe(network: Network, environment: ReplayEnvironment, known: Sequenc
     days = environment.episode_days
     features = torch.tensor(without_account(environment.ahead(days)[:-1]), dtype=torch.float32)
     returns = torch.tensor(environment.returns_ahead(days), dtype=torch.float32)
-    theirs = [known[history] for history in environment.history] if known else []
-    own = Known(*(torch.tensor(np.stack(parts), dtype=torch.float32) for parts in zip(*theirs, strict=True)))
-    wanted = torch.softmax(network.logits(network.prepare(features, own if known else None)), dim=-1)
+    prepared = network.prepare(features, _known_to(environment, known) if known else None)
+    wanted = torch.softmax(network.logits(prepared), dim=-1)
     weights = smoothed(bounded(wanted, rules), rules)
     before = torch.cat((torch.full_like(weights[:1], EQUAL[0]), _drifted(weights[:-1], returns[:-1])))
     turnover = (weights - before).abs().sum(dim=-1)
@@ -78,6 +77,12 @@ def mean_sharpe(network: Network, environment: ReplayEnvironment, known: Sequenc
     deviation = ((net.var(dim=0) + sigma**2) / 2.0).sqrt()
     ratio: Tensor = (net.mean(dim=0) / deviation).mean()
     return sqrt(PERIODS_PER_YEAR) * ratio
+
+
+def _known_to(environment: ReplayEnvironment, known: Sequence[Identity]) -> Known:
+    """What each account knows, from what is known in each history."""
+    parts = (np.stack([part[history] for history in environment.history]) for part in zip(*known, strict=True))
+    return Known(*(torch.tensor(part, dtype=torch.float32) for part in parts))
 
 
 def bounded(wanted: Tensor, rules: Rules) -> Tensor:
