@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -21,21 +22,21 @@ from torch import Tensor
 
 from ai.adam import moments_in, take_moments
 from ai.checkpoint import Array, Checkpoint
-from ai.course import run, without_account
+from ai.course import without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
 from ai.identity import Identity, identity_of
 from ai.learner import Learned, Progress
 from ai.network import Network, Prepared, checkpoint_from, network_of
+from ai.numpy_agent import judged
 from ai.policy import RESIDUALS, checkpoint_of, policy_of
 from ai.rl_environment import ReplayEnvironment
 from ai.smoothing import FloatArray
+from ai.strengths import search, sigma_of
 from ai.warm_start import climb
 from contract.config import Agent
-from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
-_ENOUGH_DAYS = 500
 BLOCK_DAYS = 60.0
 """Of a history made of shuffled blocks, on average: long enough that most days follow those that they followed."""
 
@@ -53,7 +54,7 @@ def learn(
     """`ai.learner.Learn`, with torch. The same seed gives the same bytes on the same machine."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     known = identity_of(training)
-    network = network_of(suited(start, known, training, rules), settings, known, generator)
+    network = network_of(suited(start, known, training, rules, settings, seed), settings, known, generator)
     optimizer = optimizer_of(network, settings)
     if settings.continue_from == "service":
         take_moments(optimizer, start)
@@ -101,18 +102,14 @@ def learn(
     )
 
 
-def suited(start: Checkpoint, known: Identity, training: History, rules: Rules) -> Checkpoint:
-    """The checkpoint with so much of its network's say as would have served this account best.
-
-    It comes from other worlds, and some of them were not like this one. Tried are all of it, half, and none.
-    """
+def suited(
+    start: Checkpoint, known: Identity, training: History, rules: Rules, settings: Agent, seed: int
+) -> Checkpoint:
+    """The checkpoint with so much of everything as suits the account: it comes from other worlds, or other days."""
     policy = replace(policy_of(start), **known._asdict())
-    if not policy.layers or training.days < _ENOUGH_DAYS:
-        return start
-    *hidden, (weight, bias) = policy.layers
-    tried = [replace(policy, layers=(*hidden, (share * weight, share * bias))) for share in (1.0, 0.5, 0.0)]
-    best = max(tried, key=lambda some: float(sharpe(run(some, training, rules).net)))
-    return Checkpoint(start.features, {**start.arrays, **checkpoint_of(best).arrays}, start.settings)
+    rounds = search(policy, training, rules, np.random.default_rng(seed))
+    found = next(islice(rounds, settings.search_rounds, None))
+    return Checkpoint(start.features, {**start.arrays, **checkpoint_of(found.policy).arrays}, start.settings)
 
 
 def environment_of(training: History, rules: Rules, settings: Agent, rng: np.random.Generator) -> ReplayEnvironment:
@@ -122,11 +119,6 @@ def environment_of(training: History, rules: Rules, settings: Agent, rng: np.ran
     return ReplayEnvironment(
         [training, *others], rules, sigma_of(training), settings.replicas, settings.episode_days
     )
-
-
-def sigma_of(training: History) -> float:
-    """The deviation of a day's return at equal weights: the yardstick of the reward."""
-    return float(np.clip(training.returns.mean(axis=1).std(), 1e-6, 1.0))
 
 
 class Race:
@@ -141,9 +133,7 @@ class Race:
         self.best_sharpe = -math.inf
 
     def judge(self) -> None:
-        if self._validation.days < 2:
-            return
-        reached = float(sharpe(run(self._network.policy(), self._validation, self._rules).net))
+        reached = judged(self._network.policy(), self._validation, self._rules)
         if reached > self.best_sharpe:
             self.best_sharpe = reached
             self.best = checkpoint_from(self._network, moments_in(self._optimizer))

@@ -1,0 +1,77 @@
+"""Learning without torch: simpler, and into the same checkpoint.
+
+The network stays as it is, and only how much of everything suits the account is learnt: see `ai.strengths`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ai.checkpoint import Checkpoint
+from ai.course import run
+from ai.histories import History
+from ai.identity import identity_of
+from ai.learner import Learned, Progress
+from ai.policy import Policy, checkpoint_of, policy_of
+from ai.strengths import TRIED_AT_ONCE, search
+from contract.config import Agent
+from trading.metrics import sharpe
+from trading.rebalancing import Rules
+
+
+def learn(
+    start: Checkpoint,
+    training: History,
+    validation: History,
+    rules: Rules,
+    settings: Agent,
+    seed: int,
+    report: Callable[[Progress], None],
+    stopping: Callable[[], bool],
+) -> Learned:
+    """`ai.learner.Learn`. An episode is a round of the search."""
+    began, episode, total_reward = time.perf_counter(), 0, 0.0
+    policy = replace(policy_of(start), **identity_of(training)._asdict())
+    kept, kept_sharpe = policy, judged(policy, validation, rules)
+    rounds = search(policy, training, rules, np.random.default_rng(seed))
+    next(rounds)
+    while episode < settings.episodes and not stopping():
+        found = next(rounds)
+        reached = judged(found.policy, validation, rules)
+        if reached > kept_sharpe:
+            kept, kept_sharpe = found.policy, reached
+        episode += 1
+        total_reward += found.reward
+        seconds = time.perf_counter() - began
+        report(
+            Progress(
+                episode=episode,
+                episodes=settings.episodes,
+                reward=found.reward,
+                validation_sharpe=kept_sharpe,
+                steps_per_s=episode * TRIED_AT_ONCE * training.days / seconds,
+                seconds_left=seconds / episode * (settings.episodes - episode),
+                scalars={"step": found.step},
+            )
+        )
+    return Learned(
+        checkpoint=checkpoint_of(kept),
+        validation_sharpe=kept_sharpe,
+        episodes=episode,
+        total_reward=total_reward,
+        steps=episode * TRIED_AT_ONCE * training.days,
+        seconds=time.perf_counter() - began,
+        stopped_early=episode < settings.episodes,
+        note="a search in numpy, because torch cannot be imported",
+    )
+
+
+def judged(policy: Policy, validation: History, rules: Rules) -> float:
+    """Its Sharpe ratio on the validation days, net of costs; below all others where it cannot be told."""
+    reached = float(sharpe(run(policy, validation, rules).net)) if validation.days > 1 else math.nan
+    return reached if math.isfinite(reached) else -math.inf
