@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ from contract.errors import BadInput
 from contract.schema.fields import Fields, encode, format_time
 from contract.schema.names import SCHEMA_VERSION, STRATEGIES
 
-PROMOTED, REFUSED, FAILED = "promoted", "refused", "failed"
-OUTCOMES = (PROMOTED, REFUSED, FAILED)
+PROMOTED, REFUSED, PASSED_OVER, FAILED = "promoted", "refused", "passed over", "failed"
+"""In service from then on; not good enough; never offered, because another seed of the same training did better where
+candidates are chosen; ended by an error."""
+VALIDATION_SHARPE = "validation_sharpe"
+OUTCOMES = (PROMOTED, REFUSED, PASSED_OVER, FAILED)
 
 
 @dataclass(frozen=True)
 class Manifest:
     """state/rl_model/config.json: written last, so that it names the one checkpoint that belongs to it.
 
-    `details` holds what a person wants to know and no reader decides by: shape, seed, data range, metrics.
+    `parent` is the generation that training began with, `replaces` the one that was in service before. `details` holds
+    what a person wants to know and no reader decides by: shape, seed, data range, metrics.
     """
 
     generation: int
@@ -31,6 +35,7 @@ class Manifest:
     trained_at: datetime
     parent: int | None
     details: Mapping[str, Any] = field(default_factory=dict)
+    replaces: int | None = None
 
 
 def parse_manifest(text: bytes, path: Path) -> Manifest:
@@ -50,7 +55,14 @@ def parse_manifest(text: bytes, path: Path) -> Manifest:
         trained_at=fields.time("timestamp"),
         parent=fields.maybe_whole("parent"),
         details=fields.maybe_section("details").as_it_is(),
+        replaces=fields.maybe_whole("replaces"),
     )
+
+
+def is_the_ancestors(text: bytes, path: Path) -> bool:
+    """Whether this is the ancestor's config.json, which stands in the same place and names no checkpoint."""
+    fields = Fields.parse(text, path)
+    return "use_torch" in fields and "sha256" not in fields
 
 
 def encode_manifest(record: Manifest) -> bytes:
@@ -66,6 +78,7 @@ def encode_manifest(record: Manifest) -> bytes:
             "action_size": len(STRATEGIES),
             "timestamp": format_time(record.trained_at),
             "parent": record.parent,
+            "replaces": record.replaces,
             "features": list(record.features),
             "details": record.details,
         }
@@ -74,7 +87,12 @@ def encode_manifest(record: Manifest) -> bytes:
 
 @dataclass(frozen=True)
 class Training:
-    """One training that was tried, whatever became of it."""
+    """One training that was tried, whatever became of it.
+
+    `days` were learnt from, of a history with so many `trades` (None where the log does not say). `final_metrics` are
+    the last of the learning itself, `figures` what it was worth: `validation_sharpe`, by which candidates are chosen,
+    and of an offered one all that its examination found out.
+    """
 
     timestamp: datetime
     outcome: str
@@ -83,7 +101,7 @@ class Training:
     total_reward: float
     seed: int
     duration_s: float
-    trades: int
+    trades: int | None
     days: int
     final_metrics: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
@@ -101,6 +119,12 @@ class TrainingLog:
 
     trainings: tuple[Training, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def trials(self) -> tuple[float, ...]:
+        """The annual Sharpe ratio of every candidate there was, on the days by which it was chosen: for deflation."""
+        found = (training.figures.get(VALIDATION_SHARPE) for training in self.trainings)
+        return tuple(float(figure) for figure in found if isinstance(figure, int | float))
 
     @property
     def last_training(self) -> datetime | None:
@@ -125,7 +149,7 @@ def _parse_training(entry: Fields) -> Training:
         total_reward=entry.number("total_reward"),
         seed=entry.maybe_whole("seed") or 0,
         duration_s=entry.maybe_number("duration_s") or 0.0,
-        trades=entry.maybe_whole("trades") or 0,
+        trades=entry.maybe_whole("trades"),
         days=entry.maybe_whole("training_data_size") or 0,
         final_metrics=entry.maybe_section("final_metrics").numbers(),
         figures=entry.maybe_section("figures").as_it_is(),
@@ -133,28 +157,39 @@ def _parse_training(entry: Fields) -> Training:
     )
 
 
+def training_of(manifest: Manifest) -> Training | None:
+    """The training from which a model came, as its manifest describes it; None where it does not."""
+    described = manifest.details.get("training")
+    if not isinstance(described, dict):
+        return None
+    training = _parse_training(Fields(described, Path(manifest.checkpoint), "details.training."))
+    return replace(training, outcome=PROMOTED, generation=manifest.generation)
+
+
+def training_values(training: Training) -> dict[str, Any]:
+    """As it stands in the log, and in the manifest of a model that came of it."""
+    return {
+        "timestamp": format_time(training.timestamp),
+        "outcome": training.outcome,
+        "generation": training.generation,
+        "episodes": training.episodes,
+        "total_reward": training.total_reward,
+        "avg_reward": training.average_reward,
+        "final_metrics": dict(training.final_metrics),
+        "training_data_size": training.days,
+        "trades": training.trades,
+        "seed": training.seed,
+        "duration_s": training.duration_s,
+        "figures": dict(training.figures),
+        "reason": training.reason,
+    }
+
+
 def encode_training_log(record: TrainingLog) -> bytes:
     return encode(
         {
             "schema": SCHEMA_VERSION,
-            "training_history": [
-                {
-                    "timestamp": format_time(training.timestamp),
-                    "outcome": training.outcome,
-                    "generation": training.generation,
-                    "episodes": training.episodes,
-                    "total_reward": training.total_reward,
-                    "avg_reward": training.average_reward,
-                    "final_metrics": dict(training.final_metrics),
-                    "training_data_size": training.days,
-                    "trades": training.trades,
-                    "seed": training.seed,
-                    "duration_s": training.duration_s,
-                    "figures": training.figures,
-                    "reason": training.reason,
-                }
-                for training in record.trainings
-            ],
+            "training_history": [training_values(training) for training in record.trainings],
             "last_training": None if record.last_training is None else format_time(record.last_training),
             "config": record.config,
         }
