@@ -33,12 +33,12 @@ import time
 from datetime import date, timedelta
 from statistics import median
 
-from benchmarks.history import WIDE, day_of_rows, peak_mib, write
+from benchmarks.history import peak_mib
 from contract.config import Config
 from contract.config import Inference as Pace
 from contract.daemon import Context
 from contract.log import Log
-from contract.schema.names import CHECKOUT, MARKS_HEADER, STRATEGIES, Root
+from contract.schema.names import CHECKOUT, MARKS_HEADER, PNL_HEADER, STRATEGIES, Root
 from contract.schema.weights import parse_rl_weights
 from contract.system import OperatingSystem
 
@@ -48,7 +48,7 @@ THE_ANCESTORS = "the ancestor: import 3.0 s, 324 to 348 MiB"
 STARTS = 5
 UPDATES = 41
 REPLAYED_DAYS = 5_000
-HISTORY_BEGINS = date(2010, 1, 1)
+FIRST_DAY, MOST_DAYS = date(2010, 1, 1), 1826
 INFERENCE = CHECKOUT / "ai/rl_inference.py"
 
 Figures = dict[str, float]
@@ -86,13 +86,34 @@ def main() -> int:
 def measure(trades: int) -> Figures:
     with tempfile.TemporaryDirectory(prefix="tiller-benchmark-") as directory:
         root = Root(Path(directory))
-        write(root, 2 * trades, WIDE)  # every other row is a sale, which closes a trade
+        write(root, trades)
         subprocess.run([sys.executable, INFERENCE, "--update", "--root", directory], check=True, capture_output=True)
         starts = [start(root) for _ in range(STARTS)]
         command = [sys.executable, __file__, "--updates-in", directory]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     of_starts = {name: median(figures[name] for figures in starts) for name in starts[0]}
     return {"trades": trades, **of_starts, **json.loads(done.stdout)}
+
+
+def write(root: Root, trades: int) -> None:
+    """The bot's own 14 columns; five years, or as many days as there are two trades of each strategy a day."""
+    chance = random.Random(7)
+    root.state.mkdir()
+    days = min(MOST_DAYS, -(-trades // 16))
+    with root.pnl_history.open("w", encoding="ascii", newline="\n") as file:
+        file.write(",".join(PNL_HEADER) + "\n")
+        for number in range(trades):
+            file.write(trade(chance, str(FIRST_DAY + timedelta(days=number * days // trades)), number, "paper"))
+
+
+def trade(chance: random.Random, day: str, number: int, identity: str) -> str:
+    """A position that is opened and closed again: two rows."""
+    strategy = STRATEGIES[number % len(STRATEGIES)]
+    pnl = chance.gauss(0, 25)
+    bought = f"{day},{day}T15:00:00Z,SPY,buy,12.500000000,100.000000000,paper_trade {strategy},,{strategy},"
+    bought += f"0.125000000,12500.000000000,,,{identity}-{number}-b\n"
+    sold = f"{day},{day}T20:00:00Z,SPY,sell,12.500000000,101.000000000,paper_trade {strategy},{pnl:.9f},{strategy},"
+    return bought + sold + f"0.125000000,,100000.000000000,{day}T15:00:00Z,{identity}-{number}-s\n"
 
 
 def start(root: Root) -> Figures:
@@ -154,10 +175,8 @@ def updates(root: Root) -> Figures:
 
 def append(root: Root, identity: str, number: int) -> None:
     last = parse_rl_weights(root.rl_weights.read_bytes(), root.rl_weights).metadata["last_day"]
-    rows = day_of_rows(random.Random(number), len(STRATEGIES), WIDE).splitlines(keepends=True)
-    row = rows[number % len(rows)].replace("YYYY-MM-DD", str(last)).replace("paper-", identity)
     with root.pnl_history.open("a", encoding="ascii") as file:
-        file.write(row)
+        file.write(trade(random.Random(number), str(last), number, identity))
 
 
 def replay() -> float:
@@ -166,7 +185,7 @@ def replay() -> float:
         root.state.mkdir()
         lines = [",".join(MARKS_HEADER)]
         for number in range(REPLAYED_DAYS):
-            day = HISTORY_BEGINS + timedelta(days=number)
+            day = FIRST_DAY + timedelta(days=number)
             lines += [f"{day}T21:00:00Z,{name},12500.0,{chance.gauss(1, 125):.9f},1" for name in STRATEGIES]
         root.strategy_marks.write_text("\n".join(lines) + "\n", encoding="ascii")
         times = []

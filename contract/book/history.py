@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, tzinfo
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,13 +18,14 @@ from contract.book.grouping import run_starts
 from contract.book.lots import Fills, OpenLots
 from contract.book.marks import Marks
 from contract.book.repeats import SeenHashes
-from contract.book.sums import KeyedSums
+from contract.book.sums import EVERY, KeyedSums
 from contract.schema.names import STRATEGIES
 
 _COUNT = len(STRATEGIES)
 _STRATEGY_BITS = 4
 _HELD_BITS = 23
 _NOT_KNOWN = (1 << _HELD_BITS) - 1  # held for more days than the calendar has: the entry is not known
+_NEVER = 1 << 62  # later than any day
 _LAST_DECIMAL = 1e-5  # what two ways of writing one amount of money may differ by
 
 
@@ -56,6 +58,8 @@ class Book:
         self._closed = KeyedSums(1)  # day of the close, days held, strategy -> pnl
         self._stated = KeyedSums(2)  # day, strategy -> capital, how many rows said so
         self._equity: dict[int, tuple[int, float]] = {}  # day -> time of the row that said it, equity
+        self._changed_from = EVERY  # the first day that rows were about since `daily` was last asked
+        self._before: _Before | None = None
 
     def add(self, trades: Trades) -> None:
         """Take further rows, in the order of the file."""
@@ -66,6 +70,7 @@ class Book:
         if not len(trades.time):
             return
         day = book_days(trades.time, self._zone)
+        self._changed_from = min(self._changed_from, int(day.min()))
         traded = trades.pnl != 0
         own = trades.strategy != UNATTRIBUTED
         self._results.add(_key(day, trades.strategy), trades.pnl, traded, trades.pnl > 0)
@@ -95,27 +100,27 @@ class Book:
 
         `equity_of_day`: what the account was worth at the end of a day, for days on which no row says it. `published`:
         the weights that were in force when a day began.
+
+        Asked the same again, it computes the days that further rows are about and takes the others as they were.
         """
+        asked = (initial_equity, dict(equity_of_day or {}), dict(published or {}), marks or None)
+        before = self._before if self._before and self._before.asked == asked else None
+        rows, kept = self._rows(marks, asked[1], before)
+        account_pnl = rows.pnl.sum(axis=1) if marks else rows.results[0].sum(axis=1)
+        equity = equity_of(account_pnl, rows.marked, initial_equity)
+        capital = capital_of(rows.days, rows.stated, asked[2], equity.opening)
+        had = np.where(np.isfinite(rows.stated), rows.stated, capital.entered) if marks else capital.entered
         if marks:
-            days, pnl, stated = marks.by_day()
-            results = self._results_on(days)
-            account_pnl = pnl.sum(axis=1)
+            closings, returns = NO_CLOSINGS, rows.pnl / had
         else:
-            days = np.unique(_unpacked(self._results.by_key()[0])[0])
-            results = self._results_on(days)
-            pnl, stated = results[0, :, :_COUNT], self._stated_on(days)
-            account_pnl = results[0].sum(axis=1)
-        equity = equity_of(account_pnl, self._equity_on(days, equity_of_day or {}), initial_equity)
-        capital = capital_of(days, stated, published or {}, equity.opening)
-        closings = NO_CLOSINGS if marks else self._closings(days, capital)
-        had = np.where(np.isfinite(stated), stated, capital.entered) if marks else capital.entered
-        counts = results[1:].astype(np.int64)
-        return DailyBook(
+            closings, returns = self._closings(rows.days, capital, kept, before.book if before else None)
+        counts = rows.results[1:].astype(np.int64)
+        book = DailyBook(
             kind=BookKind.MARKS if marks else BookKind.TRADES,
-            dates=days.astype("M8[D]"),
-            pnl=pnl,
+            dates=rows.days.astype("M8[D]"),
+            pnl=rows.pnl,
             capital=had,
-            returns=pnl / had if marks else closings.by_day(len(days)),
+            returns=returns,
             trades=counts[0, :, :_COUNT],
             wins=counts[1, :, :_COUNT],
             closings=closings,
@@ -125,6 +130,36 @@ class Book:
             account_trades=counts[0].sum(axis=1),
             account_wins=counts[1].sum(axis=1),
         )
+        self._before = _Before(asked, rows, book)
+        return book
+
+    def _rows(
+        self, marks: Marks | None, equity_of_day: Mapping[date, float], before: _Before | None
+    ) -> tuple[_Rows, int]:
+        """What the rows say of each day; and of how many days, from the first on, it is what they said before."""
+        since, kept = EVERY, 0
+        if before:
+            changed = min(self._changed_from, marks.changed_from if marks else _NEVER)
+            # What is said of a day without rows counts on the day before it.
+            kept = max(int(np.searchsorted(before.rows.days, changed)) - 1, 0)
+            since = int(before.rows.days[kept]) if kept else EVERY
+        if marks:
+            days, pnl, stated = marks.by_day(since)
+            results = self._results_on(days, since)
+        else:
+            days = np.unique(_unpacked(self._results.by_key(_first_key(since))[0])[0])
+            results = self._results_on(days, since)
+            pnl, stated = results[0, :, :_COUNT], self._stated_on(days, since)
+        rows = _Rows(days, results, pnl, stated, self._equity_on(days, equity_of_day))
+        if before and kept:
+            first_mark_is_new = np.isfinite(rows.marked).any() and not np.isfinite(before.rows.marked[:kept]).any()
+            if first_mark_is_new:  # from which the equity of all days before follows
+                return self._rows(marks, equity_of_day, None)
+            rows = before.rows.up_to(kept).followed_by(rows)
+        self._changed_from = _NEVER
+        if marks:
+            marks.changed_from = _NEVER
+        return rows, kept
 
     def _take_equity(self, day: Integers, trades: Trades) -> None:
         """Of each day the equity that the latest row states; of rows at the same time, the last in the file."""
@@ -153,6 +188,7 @@ class Book:
 
         states = (trades.capital > 0) & (opens | whole)
         had_on = np.where(whole & dated, entry, day)[states]
+        self._changed_from = min(self._changed_from, int(had_on.min(initial=_NEVER)))
         self._stated.add(_key(had_on, trades.strategy[states]), trades.capital[states], np.ones(len(had_on)))
 
         traded = trades.pnl != 0
@@ -166,18 +202,18 @@ class Book:
     def _close(self, day: Integers, entry: Integers, strategy: Integers, pnl: Floats) -> None:
         self._closed.add(_key(day << _HELD_BITS | day - entry, strategy), pnl)
 
-    def _results_on(self, days: Integers) -> Floats:
+    def _results_on(self, days: Integers, since: int) -> Floats:
         """Pnl, trades and wins as `(3, days, 9)`: what belongs to no strategy comes last."""
-        keys, sums = self._results.by_key()
+        keys, sums = self._results.by_key(_first_key(since))
         day, strategy = _unpacked(keys)
         known = np.isin(day, days)
         results = np.zeros((len(sums), len(days), _COUNT + 1))
         results[:, np.searchsorted(days, day[known]), strategy[known]] = sums[:, known]  # UNATTRIBUTED, -1, is the last
         return results
 
-    def _stated_on(self, days: Integers) -> Floats:
+    def _stated_on(self, days: Integers, since: int) -> Floats:
         """The mean capital that rows state for each day, or for the days after it without any row; `(days, 8)`."""
-        keys, sums = self._stated.by_key()
+        keys, sums = self._stated.by_key(_first_key(since))
         day, strategy = _unpacked(keys)
         row = np.searchsorted(days, day, side="right") - 1
         inside = row >= 0
@@ -187,23 +223,66 @@ class Book:
         return np.where(rows > 0, total / np.maximum(rows, 1), np.nan)
 
     def _equity_on(self, days: Integers, equity_of_day: Mapping[date, float]) -> Floats:
-        known = {day_number(day): equity for day, equity in equity_of_day.items()}
-        known.update({day: equity for day, (_, equity) in self._equity.items()})
+        known = {day_number(day): equity for day, equity in equity_of_day.items()} if len(days) else {}
+        known.update({day: self._equity[day][1] for day in days.tolist() if day in self._equity})
         return np.array([known.get(day, np.nan) for day in days.tolist()], np.float64)
 
-    def _closings(self, days: Integers, capital: Capital) -> Closings:
-        keys, (pnl,) = self._closed.by_key()
+    def _closings(
+        self, days: Integers, capital: Capital, kept: int, before: DailyBook | None
+    ) -> tuple[Closings, Floats]:
+        """All closings, and the sum of each strategy's returns on each day `(days, 8)`."""
+        since = int(days[kept]) if kept else EVERY
+        keys, (pnl,) = self._closed.by_key(_first_key(max(since, EVERY >> _HELD_BITS) << _HELD_BITS))
         closed_and_held, strategy = _unpacked(keys)
         closed = closed_and_held >> _HELD_BITS
         day = np.searchsorted(days, closed)
         # What was opened before the book begins comes out as -1: not known either.
         entry = np.searchsorted(days, closed - (closed_and_held & _NOT_KNOWN), side="right") - 1
         base = np.where(entry == UNKNOWN_ENTRY, capital.closed[day, strategy], capital.entered[entry, strategy])
-        return Closings(day, entry, strategy, pnl / base)
+        closings = Closings(day, entry, strategy, pnl / base)
+        returns = closings.by_day(len(days))
+        if before and kept:
+            returns[:kept] = before.returns[:kept]
+            old = before.closings
+            count = int(np.searchsorted(old.day, kept))
+            closings = Closings(*(np.concatenate((one[:count], two)) for one, two in zip(old, closings, strict=True)))
+        return closings, returns
+
+
+class _Rows(NamedTuple):
+    """What the rows say of each day."""
+
+    days: Integers
+    results: Floats
+    """`(3, days, 9)`"""
+    pnl: Floats
+    stated: Floats
+    marked: Floats
+
+    def up_to(self, count: int) -> _Rows:
+        days, results, *rest = self
+        return _Rows(days[:count], results[:, :count], *(part[:count] for part in rest))
+
+    def followed_by(self, later: _Rows) -> _Rows:
+        axes = (0, 1, 0, 0, 0)
+        return _Rows(*(np.concatenate(parts, axis=axis) for *parts, axis in zip(self, later, axes, strict=True)))
+
+
+class _Before(NamedTuple):
+    """What was asked last, and the answer."""
+
+    asked: tuple[object, ...]
+    rows: _Rows
+    book: DailyBook
 
 
 def _key(number: Integers, strategy: Integers) -> Integers:
     return number << _STRATEGY_BITS | strategy + 1
+
+
+def _first_key(number: int) -> int:
+    """No key of this number, or of a later one, is less."""
+    return max(number, EVERY >> _STRATEGY_BITS) << _STRATEGY_BITS
 
 
 def _unpacked(keys: Integers) -> tuple[Integers, Integers]:

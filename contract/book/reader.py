@@ -58,6 +58,8 @@ class Input(NamedTuple):
     rows: int
     last_timestamp: datetime | None
     sha256: str
+    marks: int = 0
+    """Rows of marks, where there are any."""
 
 
 class HistoryReader:
@@ -102,6 +104,17 @@ class HistoryReader:
         update, self._news = self._news, Update()
         return update
 
+    def read_first(self, rows: int, marks: int) -> bool:
+        """In place of a poll, of a reader that has read nothing: the first rows and marks, as the book was after them.
+
+        Says whether there were as many.
+        """
+        for file, kept, count in ((self._history_file, self.book, rows), (self._marks_file, self.marks, marks)):
+            for item in file.poll():
+                for block in self._blocks.read(item) if isinstance(item, Chunk) else ():
+                    _add_first(kept, block.trades, count)
+        return (self.book.rows, self.marks.rows) == (rows, marks)
+
     def daily(
         self,
         initial_equity: float,
@@ -117,7 +130,8 @@ class HistoryReader:
         fingerprint = self.book.sha256()
         if self.marks:
             fingerprint = sha256(f"{fingerprint} {self.marks.sha256()}".encode()).hexdigest()
-        return Input(self.book.rows, None if last is None else _EPOCH + timedelta(microseconds=last), fingerprint)
+        moment = None if last is None else _EPOCH + timedelta(microseconds=last)
+        return Input(self.book.rows, moment, fingerprint, self.marks.rows)
 
     def _take_history(self, chunk: Chunk) -> None:
         news, book = self._news, self.book
@@ -148,6 +162,14 @@ class HistoryReader:
 
     def _hear(self, path: Path, turn: Turn) -> None:
         self._news = self._news._replace(turns=(*self._news.turns, Told(path, turn)))
+
+
+def _add_first(kept: Book | Marks, trades: Trades, rows: int) -> None:
+    """Add as many as make so many rows in all; those that do not count are no rows."""
+    while len(trades.time) and kept.rows < rows:
+        lacking = rows - kept.rows
+        kept.add(trades.take(slice(lacking)))
+        trades = trades.take(slice(lacking, None))
 
 
 def _line_at(chunk: Chunk, offset: int) -> bytes:

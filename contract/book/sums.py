@@ -8,12 +8,16 @@ from numpy.typing import ArrayLike
 from contract.book.bytewise import Floats, Integers
 from contract.book.grouping import distinct
 
+EVERY = -(1 << 63)
+"""No key is less."""
+
 
 class KeyedSums:
     """Several sums for each key. Amounts are added one after the other, so it does not matter how rows are grouped."""
 
     def __init__(self, count: int) -> None:
         self._row: dict[int, int] = {}
+        self._keys = np.empty(64, np.int64)
         self._sums = np.zeros((count, 64))
 
     def add(self, keys: Integers, *amounts: ArrayLike) -> None:
@@ -22,14 +26,17 @@ class KeyedSums:
             return
         found, which = distinct(keys)
         rows = np.array([self._row.setdefault(key, len(self._row)) for key in found.tolist()], np.int64)
-        while len(self._row) > self._sums.shape[1]:
+        while len(self._row) > len(self._keys):
+            self._keys = np.concatenate((self._keys, np.empty_like(self._keys)))
             self._sums = np.concatenate((self._sums, np.zeros_like(self._sums)), axis=1)
+        self._keys[rows] = found
         row = rows[which]
         for sums, amount in zip(self._sums, amounts, strict=True):
             np.add.at(sums, row, np.asarray(amount, np.float64))
 
-    def by_key(self) -> tuple[Integers, Floats]:
-        """The keys in order `(keys,)`, and their sums `(sums, keys)`."""
-        keys = np.fromiter(self._row, np.int64, len(self._row))
-        order = np.argsort(keys)
-        return keys[order], self._sums[:, order]
+    def by_key(self, since: int = EVERY) -> tuple[Integers, Floats]:
+        """The keys from `since` on, in order `(keys,)`, and their sums `(sums, keys)`."""
+        keys = self._keys[: len(self._row)]
+        rows = np.flatnonzero(keys >= since)
+        rows = rows[np.argsort(keys[rows])]
+        return keys[rows], self._sums[:, rows]

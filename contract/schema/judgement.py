@@ -17,38 +17,92 @@ VERDICTS = (BETTER, NOT_PROVEN, WORSE)
 
 @dataclass(frozen=True)
 class Expert:
-    """The virtual book of one expert: what one unit became, and the weights that its next day starts from."""
+    """The virtual book of one expert."""
 
-    wealth: float
     weights: Weights
+    """In force on the first day after `Trust.last_day`, whenever that comes."""
+    log_wealth: float
+    """The logarithm of what one unit became over the live days, costs taken off."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the experts held on a day that is over."""
+
+    day: date
+    policy: Weights
+    base: Weights
+
+
+@dataclass(frozen=True)
+class AccountPath:
+    """What the policy's features remember of its own book."""
+
+    log_wealth: float = 0.0
+    log_peak: float = 0.0
+    gains: float = 0.0
+    variance: float = 0.0
 
 
 @dataclass(frozen=True)
 class Trust:
-    """state/trust.json. `log_odds` is uncapped: its exponential is the e-value of the policy against the base."""
+    """state/trust.json: both experts' books as they stood when the day `last_day` was over.
+
+    `log_odds` is what trust follows from: it never exceeds the odds of the cap. `log_evidence` goes on without a cap:
+    its exponential is the e-value of the policy against the base.
+    """
 
     trust: float
+    """The policy's share of what is published, as it follows from the odds."""
     log_odds: float
+    log_evidence: float
     policy: Expert
     base: Expert
+    blend_log_wealth: float
+    account: AccountPath
     last_day: date | None
-    days: int
+    live_after: date | None
+    """Days up to this one move no trust: inference, or the model, has been in service only since."""
+    live_days: int
+    model: str
+    """The sha256 of the checkpoint that said the policy's weights."""
+    held: tuple[Held, ...] = ()
+    """Oldest first, up to `last_day`: as far back as a position may have been opened that is not closed yet."""
 
 
 def parse_trust(text: bytes, path: Path) -> Trust:
     fields = Fields.parse(text, path)
+    account = fields.section("account")
     return Trust(
         trust=fields.number("trust", at_least=0, at_most=1),
         log_odds=fields.number("log_odds"),
+        log_evidence=fields.number("log_evidence"),
         policy=_parse_expert(fields.section("policy")),
         base=_parse_expert(fields.section("base")),
+        blend_log_wealth=fields.section("blend").number("log_wealth"),
+        account=AccountPath(
+            log_wealth=account.number("log_wealth"),
+            log_peak=account.number("log_peak"),
+            gains=account.number("gains"),
+            variance=account.number("variance", at_least=0),
+        ),
         last_day=fields.maybe_day("last_day"),
-        days=fields.whole("days"),
+        live_after=fields.maybe_day("live_after"),
+        live_days=fields.whole("live_days"),
+        model=fields.text("model"),
+        held=tuple(
+            Held(
+                day=day.day("day"),
+                policy=day.section("policy").strategy_weights(),
+                base=day.section("base").strategy_weights(),
+            )
+            for day in fields.sections("held")
+        ),
     )
 
 
 def _parse_expert(fields: Fields) -> Expert:
-    return Expert(fields.number("wealth", at_least=0), fields.section("weights").strategy_weights())
+    return Expert(fields.section("weights").strategy_weights(), fields.number("log_wealth"))
 
 
 def encode_trust(record: Trust) -> bytes:
@@ -57,12 +111,25 @@ def encode_trust(record: Trust) -> bytes:
             "schema": SCHEMA_VERSION,
             "trust": record.trust,
             "log_odds": record.log_odds,
-            "policy": {"wealth": record.policy.wealth, "weights": by_name(record.policy.weights)},
-            "base": {"wealth": record.base.wealth, "weights": by_name(record.base.weights)},
-            "last_day": None if record.last_day is None else record.last_day.isoformat(),
-            "days": record.days,
+            "log_evidence": record.log_evidence,
+            "live_days": record.live_days,
+            "live_after": record.live_after and record.live_after.isoformat(),
+            "last_day": record.last_day and record.last_day.isoformat(),
+            "model": record.model,
+            "policy": _expert(record.policy),
+            "base": _expert(record.base),
+            "blend": {"log_wealth": record.blend_log_wealth},
+            "account": vars(record.account),
+            "held": [
+                {"day": held.day.isoformat(), "policy": by_name(held.policy), "base": by_name(held.base)}
+                for held in record.held
+            ],
         }
     )
+
+
+def _expert(record: Expert) -> dict[str, Any]:
+    return {"log_wealth": record.log_wealth, "weights": by_name(record.weights)}
 
 
 @dataclass(frozen=True)

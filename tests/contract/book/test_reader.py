@@ -231,6 +231,24 @@ def test_strategies_are_told_by_their_symbols_where_the_settings_say_so(root: Ro
     assert reader.book.unattributed == 1
 
 
+def test_the_first_rows_make_the_book_that_there_was_after_them(root: Root) -> None:
+    append(root.pnl_history, ",".join(PNL_HEADER) + "\n")
+    append(root.strategy_marks, ",".join(MARKS_HEADER) + "\n")
+    followed, inputs = reader_of(root), []
+    for number in range(6):
+        append(root.pnl_history, line(number, id=f"fill-{number // 2}") + line(number))
+        append(root.strategy_marks, f"2026-03-0{number + 1},pairs_trading,100,{number},1\n2026-03-01,nobody,1,1,1\n")
+        followed.poll()
+        inputs.append(followed.input())
+    assert [made_of.marks for made_of in inputs] == [1, 2, 3, 4, 5, 6]
+    for made_of in inputs:
+        again = reader_of(root)
+        assert again.read_first(made_of.rows, made_of.marks)
+        assert again.input() == made_of
+    assert not reader_of(root).read_first(1000, 6)
+    assert not reader_of(root).read_first(2, 7)
+
+
 def test_it_reads_through_the_seam() -> None:
     system = FakeMachine(seed=1).start()
     root = Root(Path("/somewhere"))
