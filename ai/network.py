@@ -18,6 +18,7 @@ from ai.checkpoint import Array, Checkpoint, Plain
 from ai.feature_table import FEATURES, STRATEGY_DRAWDOWN, STRATEGY_SHARPE
 from ai.identity import Identity
 from ai.policy import GROUPS, SHARED_ACTOR, Policy, checkpoint_of, input_size, output_size, policy_of
+from ai.smoothing import FloatArray
 from contract.config import Agent
 
 
@@ -97,12 +98,12 @@ class Network(nn.Module):
     def policy(self) -> Policy:
         """What it decides with, as numpy has it."""
         return Policy(
-            residual=_array(self.residual),
-            standing=_array(self.standing),
-            kinship=_array(self.kinship),
-            center=_array(self.center),
-            scale=_array(self.scale),
-            layers=tuple((_array(layer.weight.T), _array(layer.bias)) for layer in _linear(self.actor)),
+            residual=_double(self.residual),
+            standing=_double(self.standing),
+            kinship=_double(self.kinship),
+            center=_double(self.center),
+            scale=_double(self.scale),
+            layers=tuple((_double(layer.weight.T), _double(layer.bias)) for layer in _linear(self.actor)),
             actor=self.actor_kind,
             groups=self.groups,
         )
@@ -169,6 +170,10 @@ def _linear(layers: nn.Sequential) -> list[nn.Linear]:
 
 def _tensor(array: Array) -> Tensor:
     return torch.tensor(np.asarray(array), dtype=torch.get_default_dtype())
+
+
+def _double(tensor: Tensor) -> FloatArray:
+    return np.asarray(_array(tensor), dtype=np.float64)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -1,0 +1,62 @@
+"""The search for how much of a policy suits an account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice, pairwise
+
+import numpy as np
+from support.lessons import planted, without_edge
+
+from ai.course import run
+from ai.policy import RESIDUALS, Policy, input_size, untrained
+from ai.reward import rewards
+from ai.strengths import search, sigma_of
+from trading.rebalancing import Rules
+
+RULES = Rules()
+
+
+def talking(seed: int = 1) -> Policy:
+    """A policy whose network says something, and nothing sensible."""
+    rng = np.random.default_rng(seed)
+    inputs = input_size("shared", ("strategy", "regime"))
+    layers = ((rng.normal(size=(inputs, 4)), np.zeros(4)), (2.0 * rng.normal(size=(4, 1)), np.zeros(1)))
+    return replace(untrained(), layers=layers)
+
+
+def test_it_begins_with_the_policy_as_it_is_and_never_gets_worse() -> None:
+    found = list(islice(search(talking(), planted(300), RULES, np.random.default_rng(1)), 9))
+    np.testing.assert_array_equal(found[0].policy.residual, talking().residual)
+    paid = [some.reward for some in found]
+    assert paid == sorted(paid)
+    assert paid[-1] > paid[0]
+
+
+def test_what_it_says_of_the_reward_is_so() -> None:
+    history = planted(300)
+    last = list(islice(search(talking(), history, RULES, np.random.default_rng(1)), 4))[-1]
+    paid = rewards(run(last.policy, history, RULES).net, sigma_of(history)).mean()
+    assert last.reward == paid
+
+
+def test_only_strengths_change() -> None:
+    before = talking()
+    after = list(islice(search(before, planted(300), RULES, np.random.default_rng(1)), 6))[-1].policy
+    ratios = after.layers[-1][0] / before.layers[-1][0]
+    np.testing.assert_allclose(ratios, ratios[0, 0])
+    np.testing.assert_array_equal(after.layers[0][0], before.layers[0][0])
+    assert (after.residual > 0.0).all() and len(after.residual) == len(RESIDUALS)
+
+
+def test_steps_shrink_only_where_none_helps() -> None:
+    found = list(islice(search(talking(), planted(300), RULES, np.random.default_rng(1)), 12))
+    for before, after in pairwise(found):
+        assert (after.step < before.step) == (after.reward == before.reward)
+
+
+def test_dear_trading_makes_it_trade_less() -> None:
+    history, dear = without_edge(400), RULES._replace(cost_bps=100.0)
+    *_, last = islice(search(untrained(), history, dear, np.random.default_rng(1)), 12)
+    before, after = (run(policy, history, dear).turnover.mean() for policy in (untrained(), last.policy))
+    assert after < 0.6 * before

@@ -1,0 +1,36 @@
+"""Short lessons for learners: small worlds, small networks, few steps."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ai.histories import History, simulated
+from contract.config import Agent
+from market.strategy_worlds import planted_world, random_world
+
+SMALL = Agent(
+    hidden=8,
+    critic_hidden=8,
+    search_rounds=1,
+    warm_start_steps=2,
+    episodes=2,
+    replicas=8,
+    episode_days=40,
+    resampled=1,
+    resample_below_days=100,
+    batch=160,
+    epochs=2,
+)
+"""Everything happens, and nothing takes long."""
+
+
+@cache
+def planted(days: int, seed: int = 1) -> History:
+    return simulated(planted_world(days, np.random.default_rng(seed)).returns)
+
+
+@cache
+def without_edge(days: int, seed: int = 1) -> History:
+    return simulated(random_world(days, np.random.default_rng(seed), edge=0.0).returns)
