@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contract.rows import Attribution, BadRow, Columns, SeenIds, Trade, parse_row
+from contract.rows import LONGEST_LINE, Attribution, BadRow, Columns, SeenIds, Trade, parse_row
 from contract.system import System
 from contract.tail import Chunk, Position, Tail, Turn
 
+_BLOCK = LONGEST_LINE + (64 << 10)
+"""Bytes that are read at once: for a reader that has time, and wants to stay small."""
 IDS_COMPARED = 10_000
 IDS_KEPT = 256
 """So many ids outlast a restart: a bot that crashed repeats the rows of its last append, and those stand at the end."""
@@ -17,7 +19,7 @@ IDS_KEPT = 256
 
 class Rows:
     def __init__(self, system: System, path: Path, position: Position | None = None, ids: Iterable[str] = ()) -> None:
-        self._tail = Tail(system, path, position)
+        self._tail = Tail(system, path, position, block=_BLOCK)
         self._seen = SeenIds(IDS_COMPARED)
         self._last_ids = deque(ids, IDS_KEPT)
         self._columns: dict[bytes, Columns] = {}

@@ -131,7 +131,9 @@ def _known(name: str, known: Iterable[str]) -> str:
     known = list(known)
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(known)}"
+        section = f"{name.partition('.')[0]}."
+        beside = [key for key in known if key.startswith(section)] or sorted({key.partition(".")[0] for key in known})
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(beside)}"
         raise BadInput(f"{name[:60]} is no setting", hint=hint)
     return name
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from contract.system import System
 
 ANCHOR = 1 << 10
-BLOCK = 4 << 20  # the most that is held at once; more than LONGEST_LINE
+BLOCK = 4 << 20  # the most that is held at once, unless told otherwise; more than LONGEST_LINE
 
 
 class Turn(StrEnum):
@@ -106,12 +106,13 @@ class Tail:
     again and never misses it; saved with the rows after `poll` is drained, it survives a restart.
     """
 
-    def __init__(self, system: System, path: Path, position: Position | None = None) -> None:
+    def __init__(self, system: System, path: Path, position: Position | None = None, block: int | None = None) -> None:
         self.path = path
         self.position = position
         self.pending = 0  # bytes of a last line that waits for its newline
         self.counts: Counter[Turn] = Counter()
         self._system = system
+        self._block = block
 
     def poll(self) -> Iterator[Chunk | Turn]:
         """What is new. Nothing new costs an open, an fstat and two small reads; an append, its own bytes on top."""
@@ -187,7 +188,7 @@ class Tail:
         What was read is proven afterwards to be of the right file: a truncation or rewrite before would show by then.
         """
         while place.offset < file.size:
-            block = file.read(min(BLOCK, file.size - place.offset), place.offset)
+            block = file.read(min(self._block or BLOCK, file.size - place.offset), place.offset)
             if not block or not place.stands_in(file) or not _alike(block, opening):
                 raise Moved
             opening = b""

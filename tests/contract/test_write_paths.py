@@ -17,6 +17,7 @@ MAY_WRITE = {
     "contract/files.py": "the two write paths",
     "contract/system.py": "the seam below them",
     "contract/log.py": "the rotating log",
+    "contract/journal.py": "the rename of a journal whose day is over",
     "console/demo.py": "a scratch directory of its own, which is gone when it ends",
 }
 

@@ -37,7 +37,7 @@ MALFORMED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "a table as a key": ("? {a: 1}\n: 2", ("not plain YAML",)),
     # Settings.
     "unknown key": ("bounds: {flour: 0.1}", ("bounds.flour is no setting", "did you mean bounds.floor?")),
-    "nothing like it": ("bounds: {zzzzzzzz: 0.1}", ("bounds.zzzzzzzz is no setting", "known are account.init")),
+    "nothing like it": ("bounds: {zzzzzzzz: 0.1}", ("bounds.zzzzzzzz is no setting", "known are bounds.floor")),
     "a number as a key": ("bounds: {1: 0.1}", ("bounds.1 is no setting",)),
     "endless key": (f"bounds: {{{'x' * 900}: 0.1}}", ("bounds.xxx", "is no setting")),
     "text for a number": ("bounds: {cap: high}", ("bounds.cap is 'high'", "a finite number")),
