@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ai.feature_table import FEATURES, LIMIT
-from ai.histories import History
+from ai.identity import Life
 from ai.rl_environment import ReplayEnvironment
 from contract.schema.names import STRATEGIES
 from trading.rebalancing import Rules
@@ -23,10 +23,10 @@ Row = NDArray[np.float32]
 class AllocationEnvironment(gymnasium.Env[Row, Row]):
     """`ai.rl_environment` with a single account: 34 features are observed, 8 logits are the action."""
 
-    def __init__(self, histories: Sequence[History], rules: Rules, sigma: float, episode_days: int) -> None:
+    def __init__(self, lives: Sequence[Life], rules: Rules, sigma: float, episode_days: int) -> None:
         self.observation_space = gymnasium.spaces.Box(-LIMIT, LIMIT, (len(FEATURES),), np.float32)
         self.action_space = gymnasium.spaces.Box(-LARGEST_LOGIT, LARGEST_LOGIT, (len(STRATEGIES),), np.float32)
-        self._accounts = ReplayEnvironment(histories, rules, sigma, 1, episode_days)
+        self._accounts = ReplayEnvironment(lives, rules, sigma, 1, episode_days)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Row, dict[str, Any]]:
         super().reset(seed=seed)

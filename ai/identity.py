@@ -33,11 +33,28 @@ class Identity(NamedTuple):
     """(8, 8), symmetric with a diagonal of 0: how much more two Sharpe features go together than any two of them."""
 
 
+class Life(NamedTuple):
+    """Days to learn from, and what an account that goes through them knows of its strategies."""
+
+    history: History
+    known: Identity
+
+
 NOTHING_KNOWN = Identity(np.zeros(len(STRATEGIES)), np.zeros((len(STRATEGIES), len(STRATEGIES))))
 
 
 def identity_of(history: History) -> Identity:
     return Identity(standing(history.seen[:, 0]), kinship(history.features))
+
+
+def crossed(history: History) -> list[Life]:
+    """Both halves of a history, each with what the other shows.
+
+    How much such knowledge is worth can only be learnt on days that it does not come from: on its own days it is
+    always worth too much.
+    """
+    first, second = history.between(0, history.days // 2), history.between(history.days // 2, history.days)
+    return [Life(first, identity_of(second)), Life(second, identity_of(first))]
 
 
 def standing(returns: FloatArray) -> FloatArray:
@@ -48,9 +65,11 @@ def standing(returns: FloatArray) -> FloatArray:
     ratios = sqrt(PERIODS_PER_YEAR) * returns.mean(axis=0) / deviations
     above = ratios - ratios.mean()
     # What the strategies have in common moves all of them, and none against the others.
-    common = np.corrcoef(returns.T)[~np.eye(len(above), dtype=bool)].mean()
+    correlation = np.asarray(np.corrcoef(returns.T))
+    common = float(correlation[~np.eye(len(above), dtype=bool)].mean())
     by_chance = PERIODS_PER_YEAR / len(returns) * (1.0 - common) * (len(above) - 1) / len(above)
-    return above * _beyond_chance(above, by_chance) / 3.0
+    shrunk: FloatArray = above * _beyond_chance(above, by_chance) / 3.0
+    return shrunk
 
 
 def kinship(features: FloatArray) -> FloatArray:

@@ -6,7 +6,7 @@ Both agree with the numpy policy, and both are made from a checkpoint and become
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,6 +29,10 @@ class Known(NamedTuple):
     """(accounts, 8)"""
     kinship: Tensor
     """(accounts, 8, 8)"""
+
+    @classmethod
+    def of(cls, identities: Sequence[Identity]) -> Known:
+        return cls(*(_tensor(np.stack(parts)) for parts in zip(*identities, strict=True)))
 
 
 class Prepared(NamedTuple):
@@ -65,12 +69,14 @@ class Network(nn.Module):
     def prepare(self, features: Tensor, known: Known | None = None) -> Prepared:
         """What both nets are given. It does not change while they learn, so it is made once for all their updates.
 
-        known: where the accounts (days, accounts, 34) live in worlds of their own.
+        known: where the accounts (..., accounts, 34) do not know the same.
         """
         scaled = (features - self.center) * self.scale
         sharpe = features[..., STRATEGY_SHARPE]
-        standing, kinship = (self.standing, self.kinship) if known is None else known
-        kin = torch.matmul(sharpe.unsqueeze(-2), kinship).squeeze(-2)
+        if known is None:
+            standing, kin = self.standing, sharpe @ self.kinship
+        else:
+            standing, kin = known.standing, torch.einsum("...ai,aij->...aj", sharpe, known.kinship)
         # Beside each other, so that all three strengths are one product.
         residual = torch.stack((sharpe, kin, standing.expand_as(sharpe)), dim=-1)
         return Prepared(residual, self._actor_inputs(scaled, kin), scaled)

@@ -15,10 +15,11 @@ import numpy as np
 from ai.checkpoint import Checkpoint
 from ai.course import run
 from ai.histories import History
-from ai.identity import identity_of
+from ai.identity import crossed, identity_of
 from ai.learner import Learned, Progress
 from ai.policy import Policy, checkpoint_of, policy_of
-from ai.strengths import TRIED_AT_ONCE, search
+from ai.reward import rewards
+from ai.strengths import TRIED_AT_ONCE, search, sigma_of
 from contract.config import Agent
 from trading.metrics import sharpe
 from trading.rebalancing import Rules
@@ -38,7 +39,7 @@ def learn(
     began, episode, total_reward = time.perf_counter(), 0, 0.0
     policy = replace(policy_of(start), **identity_of(training)._asdict())
     kept, kept_sharpe = policy, judged(policy, validation, rules)
-    rounds = search(policy, training, rules, np.random.default_rng(seed))
+    rounds = search(policy, crossed(training), rules, np.random.default_rng(seed))
     next(rounds)
     while episode < settings.episodes and not stopping():
         found = next(rounds)
@@ -46,13 +47,14 @@ def learn(
         if reached > kept_sharpe:
             kept, kept_sharpe = found.policy, reached
         episode += 1
-        total_reward += found.reward
+        paid = _paid(found.policy, training, rules)
+        total_reward += paid
         seconds = time.perf_counter() - began
         report(
             Progress(
                 episode=episode,
                 episodes=settings.episodes,
-                reward=found.reward,
+                reward=paid,
                 validation_sharpe=kept_sharpe,
                 steps_per_s=episode * TRIED_AT_ONCE * training.days / seconds,
                 seconds_left=seconds / episode * (settings.episodes - episode),
@@ -69,6 +71,11 @@ def learn(
         stopped_early=episode < settings.episodes,
         note="a search in numpy, because torch cannot be imported",
     )
+
+
+def _paid(policy: Policy, training: History, rules: Rules) -> float:
+    """The mean reward of a training day."""
+    return float(rewards(run(policy, training, rules).net, sigma_of(training)).mean())
 
 
 def judged(policy: Policy, validation: History, rules: Rules) -> float:

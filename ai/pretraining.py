@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from ai.checkpoint import Checkpoint
 from ai.course import rules_of, run, without_account
 from ai.feature_table import STRATEGY_DRAWDOWN, STRATEGY_SHARPE
 from ai.histories import History, simulated
-from ai.identity import NOTHING_KNOWN, Identity, identity_of
+from ai.identity import NOTHING_KNOWN, Life, identity_of
 from ai.model_store import PRIOR, write_prior
 from ai.network import checkpoint_from, network_of
 from ai.policy import Policy, checkpoint_of, policy_of, untrained
@@ -45,14 +44,6 @@ _UNKNOWN = 0.5
 """Share of the lives in which nothing is known of the strategies by name, as in an account's first days."""
 
 
-class Life(NamedTuple):
-    """A world to learn from."""
-
-    history: History
-    known: Identity
-    """What an account would know that has seen the days before."""
-
-
 def live(seed: Sequence[int]) -> Life:
     """A world of its own for each seed, some time after its beginning."""
     rng = np.random.default_rng(seed)
@@ -70,11 +61,8 @@ def pretrained(
     lives = [live((seed, number)) for number in range(worlds)]
     start = _normalised(untrained(), [life.history for life in lives])
     network = network_of(checkpoint_of(start), settings, NOTHING_KNOWN, generator)
-    environment = ReplayEnvironment(
-        [life.history for life in lives], rules, SIGMA, settings.replicas, settings.episode_days
-    )
-    known = [life.known for life in lives]
-    climbing = climb(network, environment, steps, settings.weight_decay, rng, known, learns_residual=False)
+    environment = ReplayEnvironment(lives, rules, SIGMA, settings.replicas, settings.episode_days)
+    climbing = climb(network, environment, steps, settings.weight_decay, rng, learns_residual=False)
     for number, reached in enumerate(climbing, 1):
         report(min(number * STEPS_BETWEEN, steps), reached)
     return checkpoint_from(network)

@@ -53,8 +53,8 @@ def walk(
     series = np.concatenate((state.recent.T, returns))
     recent = sliding_window_view(series, WINDOW_DAYS, axis=0)[1:]
     path = state.wealth.along(returns)
-    after = RewardState(series[-WINDOW_DAYS:].T, Wealth(path.log[-1], path.log_peak[-1]))
-    return after, _reward(recent, path.drawdown(), sigma, periods_per_year)
+    wealth = Wealth(path.log[-1], path.log_peak[-1]) if len(returns) else state.wealth
+    return RewardState(series[-WINDOW_DAYS:].T, wealth), _reward(recent, path.drawdown(), sigma, periods_per_year)
 
 
 def step(

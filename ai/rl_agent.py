@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -25,9 +24,9 @@ from ai.checkpoint import Array, Checkpoint
 from ai.course import without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
-from ai.identity import Identity, identity_of
+from ai.identity import Life, crossed, identity_of
 from ai.learner import Learned, Progress
-from ai.network import Network, Prepared, checkpoint_from, network_of
+from ai.network import Known, Network, Prepared, checkpoint_from, network_of
 from ai.numpy_agent import judged
 from ai.policy import RESIDUALS, checkpoint_of, policy_of
 from ai.rl_environment import ReplayEnvironment
@@ -53,12 +52,12 @@ def learn(
 ) -> Learned:
     """`ai.learner.Learn`, with torch. The same seed gives the same bytes on the same machine."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    known = identity_of(training)
-    network = network_of(suited(start, known, training, rules, settings, seed), settings, known, generator)
+    lives = crossed(training)
+    network = network_of(suited(start, lives, rules, settings, seed), settings, identity_of(training), generator)
     optimizer = optimizer_of(network, settings)
     if settings.continue_from == "service":
         take_moments(optimizer, start)
-    environment = environment_of(training, rules, settings, rng)
+    environment = environment_of(lives, rules, settings, rng)
     race = Race(network, optimizer, validation, rules)
     began = time.perf_counter()
 
@@ -102,23 +101,25 @@ def learn(
     )
 
 
-def suited(
-    start: Checkpoint, known: Identity, training: History, rules: Rules, settings: Agent, seed: int
-) -> Checkpoint:
+def suited(start: Checkpoint, lives: Sequence[Life], rules: Rules, settings: Agent, seed: int) -> Checkpoint:
     """The checkpoint with so much of everything as suits the account: it comes from other worlds, or other days."""
-    policy = replace(policy_of(start), **known._asdict())
-    rounds = search(policy, training, rules, np.random.default_rng(seed))
+    rounds = search(policy_of(start), lives, rules, np.random.default_rng(seed))
     found = next(islice(rounds, settings.search_rounds, None))
     return Checkpoint(start.features, {**start.arrays, **checkpoint_of(found.policy).arrays}, start.settings)
 
 
-def environment_of(training: History, rules: Rules, settings: Agent, rng: np.random.Generator) -> ReplayEnvironment:
-    """The history, and beside a short one some that are made of its blocks."""
-    short = training.days < settings.resample_below_days
-    others = [resampled(training, rng, BLOCK_DAYS) for _ in range(settings.resampled if short else 0)]
-    return ReplayEnvironment(
-        [training, *others], rules, sigma_of(training), settings.replicas, settings.episode_days
-    )
+def environment_of(
+    lives: Sequence[Life], rules: Rules, settings: Agent, rng: np.random.Generator
+) -> ReplayEnvironment:
+    """The lives, and where they are short, others beside them that are made of their blocks."""
+    short = sum(life.history.days for life in lives) < settings.resample_below_days
+    others = [
+        Life(resampled(life.history, rng, BLOCK_DAYS), life.known)
+        for life in lives
+        for _ in range(settings.resampled if short else 0)
+    ]
+    sigma = float(np.mean([sigma_of(life.history) for life in lives]))
+    return ReplayEnvironment([*lives, *others], rules, sigma, settings.replicas, settings.episode_days)
 
 
 class Race:
@@ -165,10 +166,11 @@ def collect(network: Network, environment: ReplayEnvironment, settings: Agent, g
         for _ in range(0, environment.episode_days, days_at_once)
     ]
     mornings, noise, tried, paid, terminated = (np.concatenate(parts) for parts in zip(*legs, strict=True))
-    prepared = network.prepare(_tensor(mornings))
+    known = Known.of(environment.known())
+    prepared = network.prepare(_tensor(mornings), known)
     values = network.values(prepared)
     # The episode ends because its time is up, not because there is nothing more to come: the last morning counts.
-    last = network.values(network.prepare(_tensor(environment.observation())))
+    last = network.values(network.prepare(_tensor(environment.observation()), known))
     gained = _tensor(
         advantages(paid, values.numpy(), last.numpy(), terminated, settings.gamma, settings.gae_lambda)
     )
@@ -196,8 +198,8 @@ class _Leg(NamedTuple):
 
 def _walk(network: Network, environment: ReplayEnvironment, days: int, generator: torch.Generator) -> _Leg:
     ahead, portfolio = environment.ahead(days)[:-1], environment.portfolio
-    known = without_account(ahead) if days > 1 else whole_rows(ahead, portfolio[np.newaxis])
-    logits = network.logits(network.prepare(_tensor(known)))
+    seen = without_account(ahead) if days > 1 else whole_rows(ahead, portfolio[np.newaxis])
+    logits = network.logits(network.prepare(_tensor(seen), Known.of(environment.known())))
     noise = torch.randn(logits.shape, generator=generator)
     actions = (logits + noise * network.log_deviation.exp()).numpy()
     walk = environment.walk(actions)

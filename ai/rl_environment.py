@@ -19,7 +19,7 @@ from ai import reward
 from ai.account import AccountState, portfolio_features
 from ai.course import EQUAL
 from ai.feature_table import whole_rows
-from ai.histories import History
+from ai.identity import Identity, Life
 from ai.smoothing import FloatArray
 from trading.metrics import drifted_weights
 from trading.rebalancing import Rules, earn, follow
@@ -48,16 +48,18 @@ class Walk(NamedTuple):
 
 
 class ReplayEnvironment:
-    """`accounts` walk through one or several histories, each from a day of its own, for `episode_days`."""
+    """`accounts` walk through one or several lives, each from a day of its own, for `episode_days`."""
 
     def __init__(
-        self, histories: Sequence[History], rules: Rules, sigma: float, accounts: int, episode_days: int
+        self, lives: Sequence[Life], rules: Rules, sigma: float, accounts: int, episode_days: int
     ) -> None:
+        histories = [life.history for life in lives]
         self.episode_days = min(episode_days, *(history.days for history in histories))
         if self.episode_days < 1:
             raise ValueError("a history without days cannot be walked through")
         self.accounts = accounts
         self.rules, self.sigma = rules, sigma
+        self._known = [life.known for life in lives]
         self._features = np.concatenate([history.features[:-1] for history in histories])
         self._last = np.stack([history.features[-1] for history in histories])
         self._returns = np.concatenate([history.returns for history in histories])
@@ -75,7 +77,7 @@ class ReplayEnvironment:
     def begin(self, days: NDArray[np.int64]) -> None:
         """Put the accounts on these days (accounts,), counted through all histories."""
         self._day = days.copy()
-        self.history = np.searchsorted(self._ends, days, side="right")
+        self._history = np.searchsorted(self._ends, days, side="right")
         self._walked = 0
         self._account = AccountState.opened(self.accounts)
         self._reward = reward.RewardState.at_start(self.accounts)
@@ -86,9 +88,13 @@ class ReplayEnvironment:
         """The shared features (days + 1, accounts, 28) of this morning and of the next ones."""
         place = self._day + np.arange(days + 1)[:, np.newaxis]
         rows = self._features[np.minimum(place, len(self._features) - 1)]
-        behind = place == self._ends[self.history]
-        rows[behind] = self._last[np.broadcast_to(self.history, place.shape)[behind]]
+        behind = place == self._ends[self._history]
+        rows[behind] = self._last[np.broadcast_to(self._history, place.shape)[behind]]
         return np.asarray(rows)
+
+    def known(self) -> list[Identity]:
+        """What each account knows of its strategies by name."""
+        return [self._known[history] for history in self._history]
 
     def returns_ahead(self, days: int) -> FloatArray:
         """What this day and the next ones bring to a unit of weight (days, accounts, 8)."""

@@ -8,7 +8,8 @@ when none of them helps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,13 +17,15 @@ import numpy as np
 
 from ai.course import run
 from ai.histories import History
+from ai.identity import Life
 from ai.policy import RESIDUALS, Policy
-from ai.reward import rewards
 from ai.smoothing import FloatArray
+from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
 TRIED_AT_ONCE = 8
 _FIRST_STEP, _SHRINK = 0.4, 0.7
+_OF_DISTANCE = 0.03
 _LOWEST, _HIGHEST = -5.0, 2.0
 
 
@@ -30,22 +33,22 @@ class Found(NamedTuple):
     """The best so far."""
 
     policy: Policy
-    reward: float
-    """Mean of a training day."""
+    worth: float
+    """Annual Sharpe ratio of the training days, less a penalty: see `_worth`."""
     step: float
     """How far from the best the next ones are looked for, as a logarithm."""
 
 
-def search(policy: Policy, training: History, rules: Rules, rng: np.random.Generator) -> Iterator[Found]:
+def search(policy: Policy, lives: Sequence[Life], rules: Rules, rng: np.random.Generator) -> Iterator[Found]:
     """The best after each round, without end. It begins with the policy as it is."""
     best, step = np.zeros(len(RESIDUALS) + 1), _FIRST_STEP
-    reward = _reward(policy, training, rules)
+    worth = _worth(policy, best, lives, rules)
     while True:
-        yield Found(_scaled(policy, best), reward, step)
+        yield Found(_scaled(policy, best), worth, step)
         tried = np.clip(best + step * rng.standard_normal((TRIED_AT_ONCE, len(best))), _LOWEST, _HIGHEST)
-        rewarded = [_reward(_scaled(policy, logs), training, rules) for logs in tried]
-        if max(rewarded) > reward:
-            best, reward = tried[int(np.argmax(rewarded))], max(rewarded)
+        found = [_worth(policy, logs, lives, rules) for logs in tried]
+        if max(found) > worth:
+            best, worth = tried[int(np.argmax(found))], max(found)
         else:
             step *= _SHRINK
 
@@ -64,5 +67,9 @@ def _scaled(policy: Policy, logs: FloatArray) -> Policy:
     return replace(policy, residual=policy.residual * strengths, layers=layers)
 
 
-def _reward(policy: Policy, training: History, rules: Rules) -> float:
-    return float(rewards(run(policy, training, rules).net, sigma_of(training)).mean())
+def _worth(policy: Policy, logs: FloatArray, lives: Sequence[Life], rules: Rules) -> float:
+    """The annual Sharpe ratio of all lives, net of costs; less the further the policy is from the one it began as."""
+    some = _scaled(policy, logs)
+    net = [run(replace(some, **known._asdict()), history, rules).net for history, known in lives]
+    reached = float(sharpe(np.concatenate(net)))
+    return (reached if math.isfinite(reached) else 0.0) - _OF_DISTANCE * float(logs @ logs)

@@ -7,7 +7,7 @@ hundred steps find what PPO would look for much longer. PPO then starts from the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import sqrt
 
 import numpy as np
@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ai.course import EQUAL, without_account
-from ai.identity import Identity
 from ai.network import Known, Network
 from ai.rl_environment import ReplayEnvironment
 from trading import simplex_array
@@ -34,13 +33,9 @@ def climb(
     steps: int,
     weight_decay: float,
     rng: np.random.Generator,
-    known: Sequence[Identity] = (),
     learns_residual: bool = True,
 ) -> Iterator[float]:
-    """Improve the policy, and say what it reached after each few steps: see `mean_sharpe`.
-
-    known: for each of the environment's histories, where they are of different worlds.
-    """
+    """Improve the policy, and say what it reached after each few steps: see `mean_sharpe`."""
     actor = list(network.actor.parameters())
     groups = [{"params": actor, "lr": _LEARNING_RATE, "weight_decay": weight_decay}]
     if learns_residual:
@@ -49,7 +44,7 @@ def climb(
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / max(steps, 1), total_iters=max(steps, 1))
     for step in range(1, steps + 1):
         environment.reset(rng)
-        reached = mean_sharpe(network, environment, known)
+        reached = mean_sharpe(network, environment)
         optimizer.zero_grad()
         (-reached).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), _LARGEST_GRADIENT)
@@ -59,7 +54,7 @@ def climb(
             yield reached.item()
 
 
-def mean_sharpe(network: Network, environment: ReplayEnvironment, known: Sequence[Identity] = ()) -> Tensor:
+def mean_sharpe(network: Network, environment: ReplayEnvironment) -> Tensor:
     """The annual Sharpe ratio of the episode ahead, net of costs, as a mean over the environment's accounts.
 
     Half of each variance is the yardstick's, as in the reward.
@@ -68,7 +63,7 @@ def mean_sharpe(network: Network, environment: ReplayEnvironment, known: Sequenc
     days = environment.episode_days
     features = torch.tensor(without_account(environment.ahead(days)[:-1]), dtype=torch.float32)
     returns = torch.tensor(environment.returns_ahead(days), dtype=torch.float32)
-    prepared = network.prepare(features, _known_to(environment, known) if known else None)
+    prepared = network.prepare(features, Known.of(environment.known()))
     wanted = torch.softmax(network.logits(prepared), dim=-1)
     weights = smoothed(bounded(wanted, rules), rules)
     before = torch.cat((torch.full_like(weights[:1], EQUAL[0]), _drifted(weights[:-1], returns[:-1])))
@@ -77,12 +72,6 @@ def mean_sharpe(network: Network, environment: ReplayEnvironment, known: Sequenc
     deviation = ((net.var(dim=0) + sigma**2) / 2.0).sqrt()
     ratio: Tensor = (net.mean(dim=0) / deviation).mean()
     return sqrt(PERIODS_PER_YEAR) * ratio
-
-
-def _known_to(environment: ReplayEnvironment, known: Sequence[Identity]) -> Known:
-    """What each account knows, from what is known in each history."""
-    parts = (np.stack([part[history] for history in environment.history]) for part in zip(*known, strict=True))
-    return Known(*(torch.tensor(part, dtype=torch.float32) for part in parts))
 
 
 def bounded(wanted: Tensor, rules: Rules) -> Tensor:
@@ -111,9 +100,11 @@ def smoothed(goals: Tensor, rules: Rules) -> Tensor:
     parts = np.where(ages >= 0, rules.inertia * kept ** np.maximum(ages, 0), 0.0)
     first = torch.tensor(kept ** np.arange(1, days + 1), dtype=goals.dtype)[:, None, None]
     moved = torch.tensor(parts, dtype=goals.dtype) @ goals.reshape(days, -1)
-    return moved.reshape(goals.shape) + first * EQUAL[0]
+    weights: Tensor = moved.reshape(goals.shape) + first * EQUAL[0]
+    return weights
 
 
 def _drifted(weights: Tensor, returns: Tensor) -> Tensor:
     grown = weights * (1.0 + returns)
-    return grown / grown.sum(dim=-1, keepdim=True)
+    drifted: Tensor = grown / grown.sum(dim=-1, keepdim=True)
+    return drifted

@@ -176,9 +176,9 @@ def trained(seen: History, rules: Rules, seed: int, seconds: float) -> Policy:
         )
         return learnt, time.perf_counter() - began
 
-    _, of_warm_up = lesson(Agent(episodes=1), math.inf)
-    _, of_three_more = lesson(Agent(episodes=4, warm_start_steps=0), math.inf)
-    episodes = max(1, int((seconds - of_warm_up) / (of_three_more / 4.0)))
+    # What the search and the warm start take is left to the clock: they come first, and PPO has the rest.
+    _, of_two = lesson(Agent(episodes=2, search_rounds=0, warm_start_steps=0), math.inf)
+    episodes = max(1, int(0.6 * seconds / (of_two / 2.0)))
     learnt, _ = lesson(Agent(episodes=episodes), time.perf_counter() + seconds)
     return policy_of(learnt.checkpoint)
 

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 
 from ai.histories import History, simulated
-from ai.identity import NOTHING_KNOWN
+from ai.identity import NOTHING_KNOWN, Life
 from ai.network import network_of
 from ai.policy import checkpoint_of, untrained
 from ai.rl_agent import collect, environment_of, optimizer_of, update
@@ -47,7 +47,7 @@ def rate_of(settings: Agent, training: History, iterations: int) -> list[float]:
     rng, generator = np.random.default_rng(1), torch.Generator().manual_seed(1)
     network = network_of(checkpoint_of(untrained()), settings, NOTHING_KNOWN, generator)
     optimizer = optimizer_of(network, settings)
-    environment = environment_of(training, Rules(), settings, rng)
+    environment = environment_of([Life(training, NOTHING_KNOWN)], Rules(), settings, rng)
 
     def iterate() -> None:
         environment.reset(rng)
@@ -88,7 +88,7 @@ def baseline(training: History, iterations: int) -> list[float]:
     from benchmarks.baseline_ppo import baseline_ppo
 
     settings = PLAIN
-    environment = environment_of(training, Rules(), settings, np.random.default_rng(1))
+    environment = environment_of([Life(training, NOTHING_KNOWN)], Rules(), settings, np.random.default_rng(1))
     model = baseline_ppo(environment, settings)
     days = settings.replicas * settings.episode_days
     return rates(lambda: model.learn(days, reset_num_timesteps=False), days, iterations)

@@ -14,7 +14,7 @@ from ai.adam import moments_in
 from ai.checkpoint import Checkpoint, encode_checkpoint
 from ai.feature_table import SHARED
 from ai.histories import History
-from ai.identity import NOTHING_KNOWN, identity_of
+from ai.identity import NOTHING_KNOWN, Life, crossed, identity_of
 from ai.learner import Learned, Progress
 from ai.network import Network, checkpoint_from, network_of
 from ai.policy import checkpoint_of, policy_of, untrained
@@ -140,7 +140,7 @@ def blank(settings: Agent) -> Network:
 
 def test_it_learns_to_repeat_what_it_sees() -> None:
     settings = replace(SMALL, batch=256, epochs=4, learning_rate=0.02, deviation=0.3, largest_kl=0.1, gamma=0.0)
-    environment = Echo([planted(500)], RULES, 0.01, 16, 64)
+    environment = Echo([Life(planted(500), NOTHING_KNOWN)], RULES, 0.01, 16, 64)
     network, rng, generator = blank(settings), np.random.default_rng(1), torch.Generator().manual_seed(1)
     optimizer = optimizer_of(network, settings)
     rewards = []
@@ -155,7 +155,7 @@ def test_it_learns_to_repeat_what_it_sees() -> None:
 
 
 def test_what_an_episode_showed_is_under_the_policy_that_walked() -> None:
-    environment = ReplayEnvironment([planted(200)], RULES, 0.01, 8, 40)
+    environment = ReplayEnvironment([Life(planted(200), NOTHING_KNOWN)], RULES, 0.01, 8, 40)
     network, generator = blank(SMALL), torch.Generator().manual_seed(1)
     environment.reset(np.random.default_rng(1))
     batch = collect(network, environment, SMALL, generator)
@@ -167,7 +167,7 @@ def test_what_an_episode_showed_is_under_the_policy_that_walked() -> None:
 
 def test_an_actor_that_sees_its_account_walks_day_by_day() -> None:
     settings = replace(SMALL, actor_groups="strategy, portfolio")
-    environment = ReplayEnvironment([planted(200)], RULES, 0.01, 4, 10)
+    environment = ReplayEnvironment([Life(planted(200), NOTHING_KNOWN)], RULES, 0.01, 4, 10)
     environment.reset(np.random.default_rng(1))
     batch = collect(blank(settings), environment, settings, torch.Generator().manual_seed(1))
     assert len(batch.actions) == 40
@@ -175,7 +175,7 @@ def test_an_actor_that_sees_its_account_walks_day_by_day() -> None:
 
 def test_an_update_ends_when_the_policy_has_moved_too_far() -> None:
     settings = replace(SMALL, learning_rate=0.5, epochs=50, largest_kl=1e-3)
-    environment = ReplayEnvironment([planted(200)], RULES, 0.01, 8, 40)
+    environment = ReplayEnvironment([Life(planted(200), NOTHING_KNOWN)], RULES, 0.01, 8, 40)
     network, generator = blank(settings), torch.Generator().manual_seed(1)
     environment.reset(np.random.default_rng(1))
     batch: Batch = collect(network, environment, settings, generator)
@@ -229,7 +229,7 @@ def test_without_validation_days_the_start_is_kept() -> None:
 @pytest.mark.parametrize("continue_from", ["prior", "service"])
 def test_it_goes_on_where_the_model_in_service_ended(continue_from: str) -> None:
     moments = {"adam_0_first", "adam_0_second", "adam_0_steps"}
-    environment = ReplayEnvironment([planted(200)], RULES, 0.01, 8, 40)
+    environment = ReplayEnvironment([Life(planted(200), NOTHING_KNOWN)], RULES, 0.01, 8, 40)
     environment.reset(np.random.default_rng(1))
     network, generator = blank(SMALL), torch.Generator().manual_seed(1)
     optimizer = optimizer_of(network, SMALL)
@@ -241,5 +241,5 @@ def test_it_goes_on_where_the_model_in_service_ended(continue_from: str) -> None
 
 def test_where_trading_costs_more_than_it_brings_it_says_less() -> None:
     settings, dear = replace(SMALL, search_rounds=10), RULES._replace(cost_bps=100.0)
-    fitted = policy_of(suited(checkpoint_of(untrained()), NOTHING_KNOWN, without_edge(400), dear, settings, seed=1))
+    fitted = policy_of(suited(checkpoint_of(untrained()), crossed(without_edge(400)), dear, settings, seed=1))
     assert fitted.residual[0] < 0.5 * untrained().residual[0]

@@ -6,12 +6,14 @@ from dataclasses import replace
 from itertools import islice, pairwise
 
 import numpy as np
+import pytest
 from support.lessons import planted, without_edge
 
 from ai.course import run
+from ai.identity import NOTHING_KNOWN, Life, crossed
 from ai.policy import RESIDUALS, Policy, input_size, untrained
-from ai.reward import rewards
-from ai.strengths import search, sigma_of
+from ai.strengths import search
+from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
 RULES = Rules()
@@ -25,24 +27,27 @@ def talking(seed: int = 1) -> Policy:
     return replace(untrained(), layers=layers)
 
 
+def lives() -> list[Life]:
+    return crossed(planted(300))
+
+
 def test_it_begins_with_the_policy_as_it_is_and_never_gets_worse() -> None:
-    found = list(islice(search(talking(), planted(300), RULES, np.random.default_rng(1)), 9))
+    found = list(islice(search(talking(), lives(), RULES, np.random.default_rng(1)), 9))
     np.testing.assert_array_equal(found[0].policy.residual, talking().residual)
-    paid = [some.reward for some in found]
+    paid = [some.worth for some in found]
     assert paid == sorted(paid)
     assert paid[-1] > paid[0]
 
 
-def test_what_it_says_of_the_reward_is_so() -> None:
-    history = planted(300)
-    last = list(islice(search(talking(), history, RULES, np.random.default_rng(1)), 4))[-1]
-    paid = rewards(run(last.policy, history, RULES).net, sigma_of(history)).mean()
-    assert last.reward == paid
+def test_what_it_says_of_its_worth_is_so() -> None:
+    first = next(search(talking(), lives(), RULES, np.random.default_rng(1)))
+    net = [run(replace(talking(), **known._asdict()), history, RULES).net for history, known in lives()]
+    assert first.worth == pytest.approx(sharpe(np.concatenate(net)))
 
 
 def test_only_strengths_change() -> None:
     before = talking()
-    after = list(islice(search(before, planted(300), RULES, np.random.default_rng(1)), 6))[-1].policy
+    after = list(islice(search(before, lives(), RULES, np.random.default_rng(1)), 6))[-1].policy
     ratios = after.layers[-1][0] / before.layers[-1][0]
     np.testing.assert_allclose(ratios, ratios[0, 0])
     np.testing.assert_array_equal(after.layers[0][0], before.layers[0][0])
@@ -50,13 +55,13 @@ def test_only_strengths_change() -> None:
 
 
 def test_steps_shrink_only_where_none_helps() -> None:
-    found = list(islice(search(talking(), planted(300), RULES, np.random.default_rng(1)), 12))
+    found = list(islice(search(talking(), lives(), RULES, np.random.default_rng(1)), 12))
     for before, after in pairwise(found):
-        assert (after.step < before.step) == (after.reward == before.reward)
+        assert (after.step < before.step) == (after.worth == before.worth)
 
 
 def test_dear_trading_makes_it_trade_less() -> None:
     history, dear = without_edge(400), RULES._replace(cost_bps=100.0)
-    *_, last = islice(search(untrained(), history, dear, np.random.default_rng(1)), 12)
+    *_, last = islice(search(untrained(), [Life(history, NOTHING_KNOWN)], dear, np.random.default_rng(1)), 12)
     before, after = (run(policy, history, dear).turnover.mean() for policy in (untrained(), last.policy))
     assert after < 0.6 * before
