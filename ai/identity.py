@@ -98,6 +98,6 @@ def _variance_by_chance(scores: FloatArray) -> float:
     Days that remember each other count for less than their number: by the sum of their squared autocorrelations.
     """
     days = len(scores)
-    lags = range(1, min(_LONGEST_LAG_DAYS, days // 4))
+    lags = range(1, min(_LONGEST_LAG_DAYS, days // 2))
     remembered = sum(float((scores[lag:] * scores[:-lag]).mean()) ** 2 for lag in lags)
     return (1.0 + 2.0 * remembered) / days

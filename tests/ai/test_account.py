@@ -36,6 +36,10 @@ def after(returns: FloatArray, weights: FloatArray = EQUAL) -> AccountState:
     return state
 
 
+def flat(state: AccountState) -> tuple[FloatArray, ...]:
+    return (*state.wealth, state.weights, state.gains, state.variance)
+
+
 def named(state: AccountState, exposures: FloatArray | None = None) -> dict[str, float]:
     """The features of a single account."""
     (row,) = portfolio_features(state, FLOOR, exposures).tolist()
@@ -45,12 +49,27 @@ def named(state: AccountState, exposures: FloatArray | None = None) -> dict[str,
 @derandomised
 @given(paths)
 def test_wealth_and_drawdown_are_those_of_the_reports(returns: FloatArray) -> None:
-    wealth = Wealth.at_start(returns.shape[1])
-    for day in returns:
-        wealth = wealth.after(counted(day))
+    wealth = Wealth.at_start(returns.shape[1]).along(counted(returns))
     expected = metrics.wealth_of(returns.T)
-    np.testing.assert_allclose(np.exp(wealth.log), expected[:, -1], rtol=1e-9)
-    np.testing.assert_allclose(wealth.drawdown(), metrics.drawdown(expected)[:, -1], atol=1e-9)
+    np.testing.assert_allclose(np.exp(wealth.log), expected[:, 1:].T, rtol=1e-9)
+    np.testing.assert_allclose(wealth.drawdown(), metrics.drawdown(expected)[:, 1:].T, atol=1e-9)
+
+
+@derandomised
+@given(any_returns, st.integers(0, 20), st.integers(0, 99))
+def test_days_at_once_are_the_same_days_one_by_one(returns: FloatArray, earlier: int, number: int) -> None:
+    weights = np.random.default_rng(number).dirichlet(np.ones(8), returns.shape)
+    one_by_one = AccountState.opened(3)
+    for day in range(min(earlier, len(returns))):
+        one_by_one = one_by_one.after(weights[day], returns[day])
+    states = one_by_one.along(weights[earlier:], returns[earlier:])
+    features = portfolio_features(states, FLOOR)
+    assert features.shape == (max(len(returns) - earlier, 0), 3, 6)
+    for day in range(len(features)):
+        one_by_one = one_by_one.after(weights[earlier + day], returns[earlier + day])
+        for part, own in zip(flat(states.on(day)), flat(one_by_one), strict=True):
+            np.testing.assert_allclose(part, own, rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(features[day], portfolio_features(one_by_one, FLOOR), rtol=0, atol=1e-6)
 
 
 @derandomised

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ai.reward import WINDOW_DAYS, RewardState, rewards, step
+from ai.account import counted
+from ai.reward import WINDOW_DAYS, RewardState, rewards, step, walk
 from ai.smoothing import FloatArray
 from trading import metrics
 
@@ -64,6 +65,16 @@ def test_whatever_is_earned_the_reward_is_bounded_and_the_same_day_by_day(path: 
     paid = rewards(path, sigma)
     assert (np.abs(paid) <= 1.0).all()
     np.testing.assert_allclose(stepwise(np.tile(path[:, np.newaxis], 3), sigma).T, [paid] * 3, atol=1e-9)
+
+
+@derandomised
+@given(paths, st.integers(0, 50))
+def test_a_path_may_be_walked_in_pieces(path: FloatArray, first: int) -> None:
+    state, start = walk(RewardState.at_start(2), np.tile(path[:first, np.newaxis], 2), SIGMA)
+    after, end = walk(state, np.tile(path[first:, np.newaxis], 2), SIGMA)
+    np.testing.assert_allclose(np.concatenate((start, end)).T, [rewards(path, SIGMA)] * 2, rtol=0, atol=1e-9)
+    if len(path) >= WINDOW_DAYS:
+        np.testing.assert_array_equal(after.recent, [counted(path[-WINDOW_DAYS:])] * 2)
 
 
 def test_replicas_do_not_know_each_other(seed: int) -> None:
