@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -53,7 +52,8 @@ def learn(
     """`ai.learner.Learn`, with torch. The same seed gives the same bytes on the same machine."""
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     lives = crossed(training)
-    network = network_of(suited(start, lives, rules, settings, seed), settings, identity_of(training), generator)
+    begun = suited(start, lives, rules, settings, seed, stopping)
+    network = network_of(begun, settings, identity_of(training), generator)
     optimizer = optimizer_of(network, settings)
     if settings.continue_from == "service":
         take_moments(optimizer, start)
@@ -101,10 +101,21 @@ def learn(
     )
 
 
-def suited(start: Checkpoint, lives: Sequence[Life], rules: Rules, settings: Agent, seed: int) -> Checkpoint:
+def suited(
+    start: Checkpoint,
+    lives: Sequence[Life],
+    rules: Rules,
+    settings: Agent,
+    seed: int,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Checkpoint:
     """The checkpoint with so much of everything as suits the account: it comes from other worlds, or other days."""
     rounds = search(policy_of(start), lives, rules, np.random.default_rng(seed))
-    found = next(islice(rounds, settings.search_rounds, None))
+    found = next(rounds)
+    for _ in range(settings.search_rounds):
+        if stopping():
+            break
+        found = next(rounds)
     return Checkpoint(start.features, {**start.arrays, **checkpoint_of(found.policy).arrays}, start.settings)
 
 
