@@ -21,10 +21,9 @@ from contract.book.daily import BookKind, DailyBook
 from contract.book.reader import HistoryReader
 from contract.config import Config
 from contract.daemon import NOTHING_TO_DO, Context, Status
+from contract.equity_curve import equity_of_day
 from contract.errors import TillerError
-from contract.files import read_record
 from contract.rows import Attribution
-from contract.schema.account import parse_performance_metrics
 from trading.optimizer import are_usable, what_is_lacking
 
 
@@ -102,13 +101,9 @@ class Proposer:
 
 
 def _equity_of_day(context: Context) -> Mapping[date, float]:
-    """What the bot's equity curve says; nothing where there is none to be read."""
-    zone = ZoneInfo(context.config.account.day_zone)
+    """Nothing where the bot's equity curve cannot be read."""
     try:
-        curve = read_record(context.system, context.root.performance_metrics, parse_performance_metrics)
+        return equity_of_day(context.system, context.root, ZoneInfo(context.config.account.day_zone))
     except TillerError as error:
         context.log.warning("no equity curve", error=error)
         return {}
-    rows = curve.rows if curve else ()
-    # In the first and the last year of the calendar a zone could lead out of it.
-    return {row.timestamp.astimezone(zone).date(): row.equity for row in rows if 1 < row.timestamp.year < 9999}

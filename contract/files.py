@@ -2,7 +2,8 @@
 
 `publish` replaces a file whole: a reader sees the old content or the new, also after a crash or a power cut.
 `append_line` adds whole lines to a journal: a crash can tear only a last line that no reader has taken yet.
-`read_bytes` reads a file once, whole, and refuses what is not a plain file of reasonable size.
+`read_bytes` reads a file once, whole, and refuses what is not a plain file of reasonable size; `read_guarded` refuses
+as well what somebody else could have put there.
 """
 
 from __future__ import annotations
@@ -78,26 +79,26 @@ def append_line(system: System, path: Path, *lines: str, header: str | None = No
 
 def read_bytes(system: System, path: Path, *, largest: int = LARGEST_JSON) -> bytes | None:
     """The content of a plain file, read once; None where there is no such file."""
+    return _read(system, path, os.O_RDONLY | os.O_NONBLOCK, largest)  # a FIFO would make us wait for its writer
+
+
+def read_guarded(system: System, path: Path, *, largest: int = LARGEST_JSON) -> bytes | None:
+    """The content of a plain file that only we or root can have put there: for what decides instead of informing.
+
+    Whatever stands in its way is `BadInput`: who reads such a file keeps the last good one.
+    """
+    owners = (system.user_id(), 0)
     try:
-        descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would make us wait for its writer
-        try:
-            found = system.fstat(descriptor)
-            if not stat.S_ISREG(found.mode):
-                raise BadInput("is not a plain file", path=path, hint="remove it")
-            blocks: list[bytes] = []
-            left = largest + 1
-            while left > 0 and (block := system.read(descriptor, min(left, 1 << 20))):
-                blocks.append(block)
-                left -= len(block)
-        finally:
-            system.close(descriptor)
+        directory = system.stat(path.parent)
+        if directory.mode & stat.S_IWOTH or directory.uid not in owners:
+            raise BadInput("others can write there", path=path.parent, hint=f"chown and chmod o-w {path.parent}")
+        return _read(system, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, largest, owners)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise _reaction(error, "cannot read", path) from error
-    if left <= 0:
-        raise BadInput(f"is larger than {largest:,} bytes", path=path, hint="it cannot be what its name says")
-    return b"".join(blocks)
+    except MustStop as error:
+        raise BadInput(error.message, path=path, hint=error.hint) from error
 
 
 def read_tail(system: System, path: Path, size: int) -> bytes:
@@ -174,6 +175,33 @@ def sweep(system: System, path: Path) -> None:
     for name in names:
         if name.startswith(f".{path.name}.") and name.endswith(_TEMPORARY_SUFFIX):
             _discard(system, path.with_name(name))
+
+
+def _read(
+    system: System, path: Path, flags: int, largest: int, owners: tuple[int, ...] | None = None
+) -> bytes | None:
+    try:
+        descriptor = system.open(path, flags)
+        try:
+            found = system.fstat(descriptor)
+            if not stat.S_ISREG(found.mode):
+                raise BadInput("is not a plain file", path=path, hint="remove it")
+            if owners is not None and found.uid not in owners:
+                raise BadInput(f"belongs to user {found.uid}", path=path, hint=f"chown {path}")
+            blocks: list[bytes] = []
+            left = largest + 1
+            while left > 0 and (block := system.read(descriptor, min(left, 1 << 20))):
+                blocks.append(block)
+                left -= len(block)
+        finally:
+            system.close(descriptor)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _reaction(error, "cannot read", path) from error
+    if left <= 0:
+        raise BadInput(f"is larger than {largest:,} bytes", path=path, hint="it cannot be what its name says")
+    return b"".join(blocks)
 
 
 def _write_new_file(system: System, path: Path, content: bytes, mode: int) -> None:

@@ -90,6 +90,10 @@ class System(Protocol):
 
     def process_id(self) -> int: ...
 
+    def user_id(self) -> int:
+        """Whose files we may write and may believe."""
+        ...
+
     def is_running(self, process_id: int) -> bool:
         """Whether a process with this number exists, whosever it is."""
         ...
@@ -173,6 +177,9 @@ class OperatingSystem:
 
     def process_id(self) -> int:
         return os.getpid()
+
+    def user_id(self) -> int:
+        return os.geteuid()
 
     def is_running(self, process_id: int) -> bool:
         try:

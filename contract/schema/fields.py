@@ -129,11 +129,14 @@ class Fields:
         except (ValueError, OverflowError):
             self._refuse(name, "a time such as 2026-01-31T08:00:00Z was expected")
 
-    def maybe_day(self, name: str) -> date | None:
+    def day(self, name: str) -> date:
         try:
-            return date.fromisoformat(self.text(name)) if name in self else None
+            return date.fromisoformat(self.text(name))
         except ValueError:
             self._refuse(name, "a day such as 2026-01-31 was expected")
+
+    def maybe_day(self, name: str) -> date | None:
+        return self.day(name) if name in self else None
 
     def maybe_number(self, name: str) -> float | None:
         return self.number(name) if name in self else None

@@ -139,6 +139,14 @@ class Root:
     def generation(self, number: int) -> Path:
         return self.model / f"checkpoint_{number:06d}.pkl"
 
+    def generation_manifest(self, number: int) -> Path:
+        return self.model / f"config_{number:06d}.json"
+
+    @property
+    def model_lock(self) -> Path:
+        """Held while a model is put into service: the trainer does that, and a person who rolls back."""
+        return self.locks / "model.lock"
+
     @property
     def training_log(self) -> Path:
         return self.state / "rl_training_log.json"
@@ -152,6 +160,10 @@ class Root:
     @property
     def weight_history(self) -> Path:
         return self.state / "rl_weight_history.json"
+
+    @property
+    def live_days(self) -> Path:
+        return self.state / "live_days.csv"
 
     @property
     def report(self) -> Path:
@@ -193,6 +205,18 @@ class Root:
         return self.journals / f"{daemon}.jsonl"
 
     @property
+    def wanted(self) -> Path:
+        return self.runtime / "wanted.json"
+
+    @property
+    def processes(self) -> Path:
+        return self.runtime / "processes.json"
+
+    @property
+    def alerts(self) -> Path:
+        return self.state / "alerts.json"
+
+    @property
     def heartbeats(self) -> Path:
         return self.runtime / "heartbeats"
 
@@ -208,6 +232,10 @@ class Root:
 
     def log(self, daemon: str) -> Path:
         return self.logs / f"{daemon}.log"
+
+    def output(self, daemon: str) -> Path:
+        """What it said on its terminal, had it one: also what comes before its log is there, or without it."""
+        return self.logs / f"{daemon}.out"
 
 
 CHECKOUT = Path(__file__).resolve().parents[2]

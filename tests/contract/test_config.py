@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 import pytest
 
 from contract import config
-from contract.config import Account, Attribution, BadSetting, Bounds, Config, Loop
+from contract.config import Account, Attribution, BadSetting, Bounds, Bridge, Config, Inference, Loop, RiskLimits, Trust
 from contract.errors import BadInput
 from contract.schema.names import STRATEGIES
 
@@ -45,10 +45,38 @@ def test_every_section_is_frozen_and_says_what_it_is_about() -> None:
         (Account, {"day_zone": "a\0b"}, "account.day_zone"),
         (Account, {"day_zone": "x" * 5000}, "account.day_zone"),
         (Attribution, {"strategy_of_symbol": {"AAPL": "turtles"}}, "attribution.strategy_of_symbol.AAPL"),
+        (Bridge, {"interval_s": 0.0}, "bridge.interval_s"),
+        (Bridge, {"lab_age_s": -1.0}, "bridge.lab_age_s"),
+        (Bridge, {"clock_skew_s": -1.0}, "bridge.clock_skew_s"),
+        (Bridge, {"valid_s": 14.0}, "bridge.valid_s"),
+        (Bridge, {"least_effective": 8.5}, "bridge.least_effective"),
+        (Bridge, {"turnover_limit": 0.0}, "bridge.turnover_limit"),
+        (Bridge, {"keys": "tickers"}, "bridge.keys"),
+        (Bridge, {"symbols": {"turtles": {"SPY": 1.0}}}, "bridge.symbols"),
+        (Bridge, {"symbols": {"pairs_trading": {"SPY": -1.0, "QQQ": 2.0}}}, "bridge.symbols.pairs_trading"),
+        (Bridge, {"symbols": {"pairs_trading": {}}}, "bridge.symbols.pairs_trading"),
+        (RiskLimits, {"daily_loss": 0.0}, "risk.daily_loss"),
+        (RiskLimits, {"drawdown": 1.5}, "risk.drawdown"),
+        (RiskLimits, {"weekly_loss_amount": 0.0}, "risk.weekly_loss_amount"),
+        (RiskLimits, {"losing_days": 0}, "risk.losing_days"),
+        (RiskLimits, {"reduce_from": 1.0}, "risk.reduce_from"),
+        (RiskLimits, {"cooldown_s": -1.0}, "risk.cooldown_s"),
+        (RiskLimits, {"alert_win_rate": 0.0}, "risk.alert_win_rate"),
+        (RiskLimits, {"kelly_fraction": 0.0}, "risk.kelly_fraction"),
         (Bounds, {"floor": 0.13}, "bounds.floor"),
         (Bounds, {"floor": -0.01}, "bounds.floor"),
         (Bounds, {"cap": 0.12}, "bounds.cap"),
         (Bounds, {"cap": 1.01}, "bounds.cap"),
+        (Inference, {"interval_s": 0.0}, "inference.interval_s"),
+        (Inference, {"min_interval_s": -1.0}, "inference.min_interval_s"),
+        (Inference, {"interval_s": 1.0, "min_interval_s": 2.0}, "inference.min_interval_s"),
+        (Trust, {"cap": 1.0}, "trust.cap"),
+        (Trust, {"start": 0.0}, "trust.start"),
+        (Trust, {"start": 0.6, "cap": 0.5}, "trust.start"),
+        (Trust, {"eta": 0.5}, "trust.eta"),
+        (Trust, {"base": {STRATEGIES[0]: 1.0}}, "trust.base"),
+        (Trust, {"base": dict.fromkeys(STRATEGIES, 0.0)}, "trust.base"),
+        (Trust, {"base": dict.fromkeys(STRATEGIES, 1.0) | {STRATEGIES[3]: -1.0}}, "trust.base"),
         (Loop, {"backoff_s": 0.0}, "loop.backoff_s"),
         (Loop, {"backoff_s": 2.0, "longest_backoff_s": 1.0}, "loop.longest_backoff_s"),
     ],
@@ -83,6 +111,12 @@ def test_a_value_is_shown_briefly_whatever_it_is(value: object, shown: int) -> N
     error = BadSetting("loop.polling", value, "true or false")
     assert len(error.message) <= len("loop.polling is ") + shown
     assert isinstance(error, BadInput)
+
+
+def test_the_base_is_in_the_order_of_the_strategies() -> None:
+    assert Trust().base_weights == (1 / 8,) * 8
+    base = {name: float(place) for place, name in enumerate(STRATEGIES)}
+    assert Trust(base=dict(reversed(base.items()))).base_weights == (0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0)
 
 
 def test_settings_cannot_be_changed_in_place() -> None:

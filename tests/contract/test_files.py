@@ -21,12 +21,13 @@ from contract.files import (
     make_directory,
     publish,
     read_bytes,
+    read_guarded,
     read_record,
     read_tail,
     sweep,
     sync_file,
 )
-from contract.system import OperatingSystem, System
+from contract.system import OperatingSystem, Stat, System
 
 Write = Callable[[System, Path], None]
 
@@ -345,3 +346,54 @@ def test_a_missing_file_has_nothing_to_make_durable_and_a_failing_disk_says_so()
     append_line(machine.start(), FILE, "first")
     with pytest.raises(RetryLater, match="cannot make durable"):
         sync_file(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), FILE)
+
+
+# read_guarded
+
+
+def test_what_only_we_can_have_written_is_read(system: FakeSystem) -> None:
+    assert read_guarded(system, FILE) is None
+    publish(system, FILE, b"ours")
+    assert read_guarded(system, FILE) == b"ours"
+    with pytest.raises(BadInput, match="is larger than 3 bytes"):
+        read_guarded(system, FILE, largest=3)
+
+
+def test_what_somebody_else_can_have_written_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "open" / "file"
+    publish(OperatingSystem(), path, b"whose?")
+    path.parent.chmod(0o777)
+    with pytest.raises(BadInput, match=r"open: others can write there \(chown and chmod o-w .*open\)"):
+        read_guarded(OperatingSystem(), path)
+    path.parent.chmod(0o1775)
+    assert read_guarded(OperatingSystem(), path) == b"whose?"
+
+
+def test_a_file_of_another_user_is_not_believed_and_one_of_root_is(tmp_path: Path) -> None:
+    class Ours(OperatingSystem):
+        def fstat(self, descriptor: int) -> Stat:
+            return super().fstat(descriptor)._replace(uid=self.owner)
+
+        owner = 0
+
+    publish(OperatingSystem(), tmp_path / "file", b"whose?")
+    system = Ours()
+    assert read_guarded(system, tmp_path / "file") == b"whose?"
+    system.owner = os.getuid() + 1
+    with pytest.raises(BadInput, match=f"belongs to user {os.getuid() + 1}"):
+        read_guarded(system, tmp_path / "file")
+
+
+def test_a_link_is_not_followed_where_it_could_lead_anywhere(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text("not ours")
+    (tmp_path / "file").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(BadInput, match=r"replace the symbolic link by the file itself"):
+        read_guarded(OperatingSystem(), tmp_path / "file")
+
+
+@pytest.mark.parametrize("name", ["stat", "open", "read"])
+def test_a_guarded_file_that_the_disk_will_not_give_is_asked_for_later(system: FakeSystem, name: str) -> None:
+    publish(system, FILE, b"ours")
+    system.plan = failing(errno.EIO, lambda call: call.name == name)
+    with pytest.raises(RetryLater, match="cannot read: Input/output error"):
+        read_guarded(system, FILE)

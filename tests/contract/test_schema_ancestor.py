@@ -284,7 +284,7 @@ def test_the_training_log() -> None:
     found = parse_training_log(written({"training_history": [entry], "last_training": None, "config": config}), HERE)
     (training,) = found.trainings
     assert (training.timestamp, training.episodes, training.total_reward, training.days) == (MOMENT, 60, -0.3, 77)
-    assert (training.outcome, training.generation, training.seed, training.trades) == (FAILED, None, 0, 0)
+    assert (training.outcome, training.generation, training.seed, training.trades) == (FAILED, None, 0, None)
     assert training.final_metrics["entropy"] == 1.9
     assert training.average_reward == pytest.approx(-0.005)
     assert (found.last_training, found.config) == (MOMENT, config)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support.schema_records import KINDS, Kind
 
 from contract.errors import BadInput
-from contract.schema import account, judgement, model, operations, risk, weights
+from contract.schema import account, alerts, judgement, model, operations, risk, supervision, weights
 from contract.schema.fields import by_name, encode, encode_line, format_time
 from contract.schema.names import SCHEMA_VERSION, STRATEGIES
 
@@ -25,7 +25,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_parser_is_tested() -> None:
     parsers = {
         name.removeprefix("parse_")
-        for module in (account, judgement, model, operations, risk, weights)
+        for module in (account, alerts, judgement, model, operations, risk, supervision, weights)
         for name in vars(module)
         if name.startswith("parse_")
     }

@@ -74,6 +74,11 @@ def test_the_clocks() -> None:
     assert system.wait(event, 60.0)
 
 
+def test_it_is_the_effective_user_whose_files_are_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    assert OperatingSystem().user_id() == 4321
+
+
 def test_which_processes_run(monkeypatch: pytest.MonkeyPatch) -> None:
     system = OperatingSystem()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:

@@ -266,6 +266,9 @@ class FakeSystem:
     def process_id(self) -> int:
         return self._process_id
 
+    def user_id(self) -> int:
+        return os.getuid()  # as `stat_of` has it
+
     def is_running(self, process_id: int) -> bool:
         return process_id in self.machine.processes
 

@@ -75,6 +75,8 @@ MALFORMED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
         ("attribution.strategy_of_symbol.AAPL is 'turtles'", "one of turtle_trading"),
     ),
     "unknown zone": ("account: {day_zone: Mars}", ("account.day_zone is 'Mars'", "Europe/Zurich")),
+    "no address": ("alerts: {url: example.org}", ("alerts.url is 'example.org'", "begins with https://")),
+    "a time that is none": ("alerts: {timeout_s: 0}", ("alerts.timeout_s is 0.0", "over 0 up to 60")),
     "beyond its range": ("bounds: {cap: 1.5}", ("bounds.cap is 1.5", "a number from 1/8 to 1")),
     "wrong beside a default": ("loop: {backoff_s: 100}", ("loop.longest_backoff_s is 60.0", "at least loop.backoff_s")),
 }

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from contract.schema import account, judgement, model, operations, risk, weights
+from contract.schema import account, alerts, judgement, model, operations, risk, supervision, weights
 from contract.schema.names import SOURCES, STRATEGIES
 
 texts = st.text(max_size=20)
@@ -37,7 +37,8 @@ def objects(*but_for: str) -> SearchStrategy[dict[str, Any]]:
 
 
 risks = st.builds(weights.Risk, st.sampled_from(weights.RISK_STATES), unit, texts)
-experts = st.builds(judgement.Expert, shares, weights_of_eight)
+experts = st.builds(judgement.Expert, weights_of_eight, numbers)
+held_days = st.lists(st.builds(judgement.Held, days, weights_of_eight, weights_of_eight), max_size=3).map(tuple)
 trainings = st.builds(
     model.Training,
     *(times, st.sampled_from(model.OUTCOMES), st.none() | counts, counts, numbers, counts, shares, counts, counts),
@@ -54,6 +55,25 @@ ranked_strategies = st.lists(
     unique_by=lambda entry: entry.strategy,
     max_size=4,
 ).map(tuple)
+accounts = st.builds(
+    risk.Account,
+    *[numbers] * 4,
+    counts,
+    *[st.none() | st.integers(-(1 << 63), 1 << 63)] * 3,
+    *[st.booleans()] * 2,
+    st.builds(risk.Results, counts, counts, shares, shares, counts, texts),
+)
+trips = st.builds(risk.Trip, texts, numbers, numbers, texts, times)
+breakers = st.builds(
+    risk.Breaker, accounts, st.none() | trips, st.none() | texts, st.lists(texts, max_size=3).map(tuple)
+)
+children = st.builds(supervision.Child, st.none() | st.integers(1, 10**9), counts, texts)
+seen = st.builds(
+    alerts.Seen,
+    *(st.none() | texts, st.none() | texts, st.none() | counts, counts),
+    *(st.none() | st.dictionaries(texts, texts, max_size=3), counts),
+)
+alert_messages = st.builds(alerts.Alert, st.sampled_from(alerts.EVENTS), times, texts)
 checkpoint_names = st.from_regex(r"[^./\\][^/\\]*", fullmatch=True).filter(str.isprintable)
 
 
@@ -110,7 +130,12 @@ KINDS = {
     "trust": Kind(
         judgement.parse_trust,
         judgement.encode_trust,
-        st.builds(judgement.Trust, unit, numbers, experts, experts, st.none() | days, counts),
+        st.builds(
+            judgement.Trust,
+            *(unit, numbers, numbers, experts, experts, numbers),
+            st.builds(judgement.AccountPath, numbers, numbers, numbers, shares),
+            *(st.none() | days, st.none() | days, counts, texts, held_days),
+        ),
     ),
     "report": Kind(
         judgement.parse_report,
@@ -155,12 +180,10 @@ KINDS = {
             )
         ),
     ),
-    "breaker_state": Kind(
-        risk.parse_breaker_state,
-        risk.encode_breaker_state,
-        st.builds(
-            risk.BreakerState, risks, numbers, numbers, numbers, counts, st.none() | days, tripped_at=st.none() | times
-        ),
+    "risk_state": Kind(
+        risk.parse_risk_state,
+        risk.encode_risk_state,
+        st.builds(risk.RiskState, breakers, st.none() | objects().filter(bool), st.lists(texts, max_size=3).map(tuple)),
     ),
     "risk_event": Kind(
         risk.parse_risk_event,
@@ -183,5 +206,23 @@ KINDS = {
         operations.parse_journal_entry,
         operations.encode_journal_entry,
         st.builds(operations.JournalEntry, texts, counts, times, objects()),
+    ),
+    "wanted": Kind(
+        supervision.parse_wanted,
+        supervision.encode_wanted,
+        st.builds(supervision.Wanted, st.lists(texts, max_size=3).map(tuple), st.none() | numbers),
+    ),
+    "processes": Kind(
+        supervision.parse_processes,
+        supervision.encode_processes,
+        st.builds(
+            supervision.Processes,
+            *(st.integers(1, 10**9), texts, st.dictionaries(texts, children, max_size=3)),
+        ),
+    ),
+    "alerts_state": Kind(
+        alerts.parse_alerts_state,
+        alerts.encode_alerts_state,
+        st.builds(alerts.AlertsState, seen, st.lists(alert_messages, max_size=3).map(tuple)),
     ),
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class ScriptedBook:
 
     def __init__(self, path: Path) -> None:
         self.root = Root(path)
-        self.root.state.mkdir()
+        self.root.state.mkdir(parents=True)
         self.days = 0
 
     def mark(self, returns: NDArray[np.float64]) -> None:
@@ -69,11 +69,11 @@ class ScriptedReader:
     def once(self, *arguments: str) -> int:
         return self._run("--once", *arguments)
 
-    def loop(self, *steps: Callable[[], object]) -> int:
+    def loop(self, *steps: Callable[[], object], options: Sequence[str] = ()) -> int:
         """It starts; then each step is what happens in one of its waits, which passes whole; then it is ended."""
         signals = Signals()
         self.waits.steps = [*steps, signals.end]
-        return self._run(signals=signals)
+        return self._run(*options, signals=signals)
 
     def heartbeat(self) -> Heartbeat:
         path = self.root.heartbeat(self.daemon.name)
