@@ -69,7 +69,7 @@ def mean_sharpe(network: Network, environment: ReplayEnvironment) -> Tensor:
     before = torch.cat((torch.full_like(weights[:1], EQUAL[0]), _drifted(weights[:-1], returns[:-1])))
     turnover = (weights - before).abs().sum(dim=-1)
     net = (1.0 + (weights * returns).sum(dim=-1)) * (1.0 - rules.cost_bps / 1e4 * turnover) - 1.0
-    deviation = ((net.var(dim=0) + sigma**2) / 2.0).sqrt()
+    deviation = ((net.var(dim=0, correction=0) + sigma**2) / 2.0).sqrt()
     ratio: Tensor = (net.mean(dim=0) / deviation).mean()
     return sqrt(PERIODS_PER_YEAR) * ratio
 

@@ -243,3 +243,20 @@ def test_where_trading_costs_more_than_it_brings_it_says_less() -> None:
     settings, dear = replace(SMALL, search_rounds=10), RULES._replace(cost_bps=100.0)
     fitted = policy_of(suited(checkpoint_of(untrained()), crossed(without_edge(400)), dear, settings, seed=1))
     assert fitted.residual[0] < 0.5 * untrained().residual[0]
+
+
+@pytest.mark.parametrize(("days", "validation_days"), [(2, 0), (20, 10), (45, 0)])
+def test_a_short_history_is_no_trouble(days: int, validation_days: int) -> None:
+    history = planted(260)
+    learned = learn(
+        checkpoint_of(untrained()),
+        history.between(0, days),
+        history.between(days, days + validation_days),
+        RULES,
+        SMALL,
+        1,
+        lambda _: None,
+        lambda: False,
+    )
+    assert learned.episodes == 2
+    assert np.isfinite(policy_of(learned.checkpoint).logits(np.zeros(34))).all()

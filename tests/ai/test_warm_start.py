@@ -69,7 +69,7 @@ def test_what_is_differentiated_is_what_a_walk_earns() -> None:
     portfolio = np.zeros((*features.shape[:-1], 6))
     rows = np.concatenate((features[..., :8], portfolio, features[..., 8:]), axis=-1)
     net = environment.walk(untrained().logits(rows)).net
-    ratios = np.sqrt(252.0) * net.mean(axis=0) / np.sqrt((net.var(axis=0, ddof=1) + 0.01**2) / 2.0)
+    ratios = np.sqrt(252.0) * net.mean(axis=0) / np.sqrt((net.var(axis=0) + 0.01**2) / 2.0)
     assert reached == pytest.approx(ratios.mean(), abs=1e-3)
 
 

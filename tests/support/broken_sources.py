@@ -28,7 +28,14 @@ def aged(hours: float, **changes: Any) -> Callable[[Root, datetime], object]:
 
 
 def text(content: bytes) -> Callable[[Root, datetime], object]:
-    return lambda root, now: root.rl_weights.write_bytes(content)
+    return lambda root, now: put(root, content)
+
+
+def put(root: Root, content: bytes) -> None:
+    """At once, so that what the bridge finds is this and not the beginning of it."""
+    beside = root.rl_weights.with_name("beside")
+    beside.write_bytes(content)
+    beside.replace(root.rl_weights)
 
 
 def first(weight: Any) -> dict[str, Any]:
@@ -37,7 +44,7 @@ def first(weight: Any) -> dict[str, Any]:
 
 def torn(root: Root, now: datetime) -> None:
     content = root.rl_weights.read_bytes()
-    root.rl_weights.write_bytes(content[: len(content) // 2])
+    put(root, content[: len(content) // 2])
 
 
 def a_directory(root: Root, now: datetime) -> None:

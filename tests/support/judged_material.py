@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from support.daily_books import marked_book
 
 from ai.course import EQUAL
 from analytics.live_days import LiveDay
@@ -17,6 +16,7 @@ from contract.book.daily import DailyBook
 from contract.config import Config, Tracker
 from contract.schema.judgement import AccountPath, Expert, Trust
 from contract.schema.model import PROMOTED, REFUSED, Training, TrainingLog
+from support.daily_books import marked_book
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 CONFIG = Config(tracker=Tracker(draws=200))
