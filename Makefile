@@ -1,7 +1,7 @@
 # Needs nothing but what the two commands need, and saves typing them. `make` alone lists the targets.
 PY := .venv/bin/python
 
-.PHONY: help check test faults bench demo
+.PHONY: help check test faults bench demo soak
 help:             ## this list
 	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
@@ -13,6 +13,9 @@ faults:           ## the long counts of the fault table
 bench:            ## the speed claims, measured here
 	$(PY) benchmarks/history.py
 	$(PY) benchmarks/features.py
+	$(PY) benchmarks/egress_inference.py
 	$(PY) -m benchmarks.published_wealth
 demo:             ## the whole loop on a simulated market
 	bash scripts/start_rl_system.sh demo
+soak:             ## half an hour of it: no errors, and what becomes of memory and files
+	bash scripts/start_rl_system.sh demo --headless --minutes 30 --root .demo/soak

@@ -17,7 +17,12 @@ from pathlib import Path
 from contract.configure import configure
 from contract.daemon import DONE, FAILED
 from contract.errors import TillerError, one_line
+from contract.files import read_record
+from contract.pulse import ALIVE, feel
+from contract.schema.fields import format_time
 from contract.schema.names import Root
+from contract.schema.risk import parse_resume_request
+from contract.schema.weights import HALTED, parse_allocations
 from contract.system import OperatingSystem, System
 
 NAME = "doctor"
@@ -66,6 +71,8 @@ def examine(system: System, root: Root) -> Iterator[Finding]:
     yield _disk(root)
     yield _watches()
     yield _rival(root)
+    yield _halt(system, root)
+    yield _request(system, root)
 
 
 def _python() -> Finding:
@@ -142,3 +149,38 @@ def _rival(root: Root) -> Finding:
         remedy = f"remove {shlex.quote(str(rival))}, or accept that the ancestor's bot reads it instead of ours"
         return Finding("rivals", WARNING, f"{rival.name} beats {root.allocations.name}", remedy)
     return Finding("rivals", OK, f"nothing overrides {root.allocations.name}")
+
+
+def _halt(system: System, root: Root) -> Finding:
+    """The ancestor's bot reads weights and nothing else, so it has to be stopped by hand."""
+    try:
+        told = read_record(system, root.allocations, parse_allocations)
+    except TillerError as error:
+        remedy = "start the bridge: it writes it anew; whoever else writes there must stop"
+        return Finding("egress", WARNING, str(error), remedy)
+    if told is None:
+        return Finding("egress", OK, "nothing has been published yet")
+    if told.risk.state == HALTED:
+        remedy = f"stop the ancestor's bot, which does not look at it; when all is well: {_halt_remedy(root)}"
+        return Finding("egress", WARNING, f"HALTED: {told.risk.reason}", remedy)
+    return Finding("egress", OK, f"{told.source}, {told.risk.state}")
+
+
+def _halt_remedy(root: Root) -> str:
+    where = shlex.quote(str(root.path))
+    halt = f"rm {shlex.quote(str(root.halt))}" if os.path.lexists(root.halt) else ""
+    return halt or f'tiller resume --root {where} --reason "..."'
+
+
+def _request(system: System, root: Root) -> Finding:
+    """The bridge takes a request when the cooldown is over; until then it may well lie there."""
+    try:
+        request = read_record(system, root.resume, parse_resume_request)
+    except TillerError as error:
+        return Finding("resume", WARNING, str(error), f"remove {shlex.quote(str(root.resume))} and ask again")
+    if request is None:
+        return Finding("resume", OK, "nobody asks to resume")
+    asked = f"asked for at {format_time(request.timestamp)}"
+    if feel(system, root, "bridge").state == ALIVE:
+        return Finding("resume", WARNING, f"{asked}: the bridge waits for the cooldown", "wait: see risk.cooldown_s")
+    return Finding("resume", WARNING, f"{asked}, and no bridge is there to take it", "start the bridge")

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Protocol
 
-from console import demo, doctor, show_config, status
+from console import demo, doctor, logs, resume, show_config, status, why
+from console.launch import RESTART, RUN, START, STOP
 from contract.daemon import BAD_USAGE, FAILED, add_common_options
 from contract.errors import TillerError
 
@@ -19,15 +20,18 @@ from contract.errors import TillerError
 class Command(Protocol):
     """What a module of this package offers."""
 
-    NAME: str
-    SUMMARY: str
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def SUMMARY(self) -> str: ...
 
     def add_options(self, parser: argparse.ArgumentParser) -> None: ...
 
     def run(self, options: argparse.Namespace) -> int: ...
 
 
-MODULES: tuple[Command, ...] = (status, doctor, show_config, demo)
+MODULES: tuple[Command, ...] = (START, STOP, RESTART, RUN, status, logs, why, resume, doctor, show_config, demo)
 COMMANDS = {module.NAME: module for module in MODULES}
 
 

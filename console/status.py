@@ -4,113 +4,67 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+import os
+import sys
+import threading
 
+from console import page
+from console.snapshot import Snapshot, take
+from contract.config import Config
+from contract.configure import configure
 from contract.daemon import DONE
-from contract.errors import TillerError, one_line
-from contract.files import read_record
-from contract.pulse import Pulse, feel_all
-from contract.schema.fields import by_name, format_time
+from contract.errors import TillerError
 from contract.schema.names import Root
-from contract.schema.weights import Allocations, parse_allocations
 from contract.system import OperatingSystem, System
 
 NAME = "status"
 SUMMARY = "Show what the bot is told now, from which source and why, and how every process is."
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    """Everything that the page shows, taken at one moment."""
-
-    root: Root
-    now: datetime
-    allocations: Allocations | None
-    trouble: str
-    """Why there are no allocations to show."""
-    pulses: tuple[Pulse, ...]
+RENEW_EVERY_S = 1.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    pass
+    parser.add_argument("--once", action="store_true", help="show it once, also on a terminal")
 
 
 def run(options: argparse.Namespace) -> int:
-    snapshot = take(OperatingSystem(), Root.find(options.root))
-    print(json.dumps(as_values(snapshot), indent=2) if options.json else "\n".join(lines(snapshot)))
+    system, root = OperatingSystem(), Root.find(options.root)
+    if options.json:
+        print(json.dumps(page.as_values(take(system, root), settings(system, root)), indent=2))
+    elif options.once or not sys.stdout.isatty():
+        print("\n".join(shown(system, root)))
+    else:
+        live(system, root)
     return DONE
 
 
-def take(system: System, root: Root) -> Snapshot:
-    trouble = ""
+def shown(system: System, root: Root) -> list[str]:
+    return list(page.plain(take(system, root), settings(system, root)))
+
+
+def settings(system: System, root: Root) -> Config | str:
     try:
-        allocations = read_record(system, root.allocations, parse_allocations)
-        if allocations is None:
-            trouble = f"nothing has been published: {root.allocations} does not exist"
+        return configure(system, root, os.environ).config
     except TillerError as error:
-        allocations, trouble = None, str(error)
-    return Snapshot(root, system.now(), allocations, trouble, feel_all(system, root))
+        return str(error)
 
 
-def lines(snapshot: Snapshot) -> Iterator[str]:
-    """The page; nothing that stands in a file can break a line of it, or a terminal."""
-    return map(one_line, _lines(snapshot))
-
-
-def _lines(snapshot: Snapshot) -> Iterator[str]:
-    yield f"root       {snapshot.root.path}"
-    yield from _allocation_lines(snapshot)
-    yield ""
-    for pulse in snapshot.pulses:
-        age = "" if pulse.age_s is None else f"{duration(pulse.age_s)} ago"
-        said = pulse.trouble or (pulse.heartbeat.message if pulse.heartbeat else "")
-        yield f"{pulse.daemon:<10} {pulse.state:<10} {age:<12} {said}".rstrip()
-
-
-def _allocation_lines(snapshot: Snapshot) -> Iterator[str]:
-    told = snapshot.allocations
-    if told is None:
-        yield f"bot        {snapshot.trouble}"
+def live(system: System, root: Root, until_s: float = float("inf")) -> None:
+    """On a terminal, renewed until that time or Ctrl-C."""
+    try:
+        from console.tables import Screen
+    except ImportError:  # no rich
+        _live_in_plain_text(system, root, until_s)
         return
-    age = duration((snapshot.now - told.timestamp).total_seconds())
-    stale = told.valid_until is not None and snapshot.now > told.valid_until
-    yield f"bot        is told by {told.source}, {age} ago{', STALE: its writer is gone' if stale else ''}"
-    yield f"risk       {told.risk.state} at scale {told.risk.scale:g} {told.risk.reason}".rstrip()
-    for considered in told.considered:
-        yield f"{'':<10} {considered.source:<20} {considered.verdict:<10} {considered.reason}".rstrip()
-    for name, weight in by_name(told.strategy_allocations).items():
-        yield f"{'':<10} {name:<24} {weight:7.2%}"
+    with Screen() as screen:
+        while system.monotonic() < until_s:
+            snapshot: Snapshot = take(system, root)
+            screen.show(snapshot, settings(system, root))
+            system.wait(threading.Event(), RENEW_EVERY_S)
 
 
-def as_values(snapshot: Snapshot) -> dict[str, Any]:
-    told = snapshot.allocations
-    return {
-        "root": str(snapshot.root.path),
-        "now": format_time(snapshot.now),
-        "trouble": snapshot.trouble,
-        "allocations": told
-        and {
-            "source": told.source,
-            "timestamp": format_time(told.timestamp),
-            "valid_until": told.valid_until and format_time(told.valid_until),
-            "risk": vars(told.risk),
-            "strategy_allocations": by_name(told.strategy_allocations),
-            "considered": [vars(considered) for considered in told.considered],
-        },
-        "daemons": {
-            pulse.daemon: {"state": pulse.state, "age_s": pulse.age_s, "trouble": pulse.trouble}
-            for pulse in snapshot.pulses
-        },
-    }
-
-
-def duration(seconds: float) -> str:
-    """In the largest unit that fits: 42 s, 7 min, 3 h, 12 days."""
-    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
-    for unit, name in ((86400, "days"), (3600, "h"), (60, "min")):
-        if seconds >= 2 * unit:
-            return f"{sign}{seconds / unit:.0f} {name}"
-    return f"{sign}{seconds:.0f} s"
+def _live_in_plain_text(system: System, root: Root, until_s: float) -> None:
+    while system.monotonic() < until_s:
+        home_and_clear = "\x1b[H\x1b[J"
+        print(home_and_clear + "\n".join(shown(system, root)), flush=True)
+        system.wait(threading.Event(), RENEW_EVERY_S)

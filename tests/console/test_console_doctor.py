@@ -1,9 +1,11 @@
 import importlib.util
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +16,12 @@ from console import doctor
 from console.doctor import NEEDED, OK, WARNING, WRONG, Finding, examine
 from console.main import main
 from contract.daemon import DONE, FAILED
-from contract.schema.names import Root
+from contract.files import publish
+from contract.pulse import ALIVE, DEAD, Pulse
+from contract.schema.fields import by_name
+from contract.schema.names import STRATEGIES, Root
+from contract.schema.risk import ResumeRequest, encode_resume_request
+from contract.schema.weights import ACTIVE, HALTED, Allocations, Risk, encode_allocations
 from contract.system import OperatingSystem
 
 
@@ -192,6 +199,47 @@ def test_a_file_that_the_bot_prefers_to_ours(root: Root) -> None:
     assert found.verdict == WARNING
     assert "allocations_symbols.json beats allocations_override.json" in found.detail
     assert str(root.allocations_symbols).replace("'", "'\"'\"'") in found.remedy
+
+
+def tell(root: Root, state: str, reason: str) -> None:
+    equal = (1 / len(STRATEGIES),) * len(STRATEGIES)
+    now = datetime.now(UTC)
+    told = Allocations(by_name(equal), "equal_weight", now, None, Risk(state, 0.0, reason), equal)
+    publish(OperatingSystem(), root.allocations, encode_allocations(told))
+
+
+def test_a_halt_stops_no_bot_of_the_ancestors(root: Root) -> None:
+    tell(root, HALTED, "drawdown")
+    found = findings(root)["egress"]
+    assert (found.verdict, found.detail) == (WARNING, "HALTED: drawdown")
+    assert found.remedy.startswith("stop the ancestor's bot") and "tiller resume" in found.remedy
+    root.halt.write_text("lunch")
+    assert f"rm {shlex.quote(str(root.halt))}" in findings(root)["egress"].remedy
+    tell(root, ACTIVE, "")
+    assert findings(root)["egress"] == Finding("egress", OK, "equal_weight, ACTIVE")
+
+
+def test_what_another_writes_to_the_bot_is_a_finding(root: Root) -> None:
+    root.runtime.mkdir(parents=True)
+    root.allocations.write_text('{"allocations": {"SPY": 1}}')
+    found = findings(root)["egress"]
+    assert found.verdict == WARNING and "risk is missing" in found.detail
+
+
+@pytest.mark.parametrize(("alive", "said"), [(True, "waits for the cooldown"), (False, "no bridge is there")])
+def test_a_request_that_nobody_took(root: Root, monkeypatch: pytest.MonkeyPatch, alive: bool, said: str) -> None:
+    request = ResumeRequest(datetime.now(UTC), "looked at it")
+    publish(OperatingSystem(), root.resume, encode_resume_request(request))
+    monkeypatch.setattr(doctor, "feel", lambda system, root, name: Pulse(name, ALIVE if alive else DEAD))
+    found = findings(root)["resume"]
+    assert found.verdict == WARNING and said in found.detail and found.remedy
+
+
+def test_a_request_that_cannot_be_read(root: Root) -> None:
+    root.runtime.mkdir(parents=True)
+    root.resume.write_text("please")
+    found = findings(root)["resume"]
+    assert found.verdict == WARNING and "resume.json" in found.remedy
 
 
 # What the command makes of it.

@@ -46,7 +46,7 @@ def test_every_file_has_a_place_of_its_own_below_the_root() -> None:
     single = {name: getattr(root, name) for name, value in vars(Root).items() if isinstance(value, property)}
     of_each = {
         f"{name} of {daemon}": getattr(root, name)(daemon)
-        for name in ("journal", "heartbeat", "lock", "log")
+        for name in ("journal", "heartbeat", "lock", "log", "output")
         for daemon in DAEMONS
     }
     places = {**single, **of_each, "generation 41": root.generation(41)}
