@@ -1,7 +1,7 @@
 # Needs nothing but what the two commands need, and saves typing them. `make` alone lists the targets.
 PY := .venv/bin/python
 
-.PHONY: help check test faults bench demo soak
+.PHONY: help check test faults bench learning prior demo soak
 help:             ## this list
 	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
@@ -14,7 +14,14 @@ bench:            ## the speed claims, measured here
 	$(PY) benchmarks/history.py
 	$(PY) benchmarks/features.py
 	$(PY) benchmarks/egress_inference.py
+	$(PY) benchmarks/egress_bridge.py
+	$(PY) benchmarks/egress.py
+	$(PY) benchmarks/ppo_speed.py
 	$(PY) -m benchmarks.published_wealth
+learning:         ## what is learnt on simulated worlds: hours
+	for kind in planted random no_edge fees; do $(PY) benchmarks/learning.py $$kind --seconds 30 120; done
+prior:            ## make the model that ships anew, from simulated worlds
+	$(PY) ai/rl_trainer.py --pretrain
 demo:             ## the whole loop on a simulated market
 	bash scripts/start_rl_system.sh demo
 soak:             ## half an hour of it: no errors, and what becomes of memory and files

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How long the features take: of a whole history at once, and of one day more.
+"""How long the features take, of a whole history at once and of one day more; and a decision of the policy.
 
     python3 benchmarks/features.py [--days 5000] [--runs 15]
 
@@ -26,7 +26,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ai.features import START, advance, shared_features
+from ai.features import FEATURES, START, advance, shared_features
+from ai.model_store import read_prior
 from contract.schema.names import STRATEGIES
 
 MOST_DAYS_MORE = 2_000
@@ -68,6 +69,9 @@ def main() -> None:
         days.append(timed(partial(advance, state, *day)))
         state, _ = advance(state, *day)
     print(line("one day more", days, "us", 1e6))
+
+    policy, rows = read_prior().policy, rng.normal(size=(MOST_DAYS_MORE, len(FEATURES)))
+    print(line("one decision", [timed(partial(policy.wanted, row)) for row in rows], "us", 1e6))
 
 
 if __name__ == "__main__":

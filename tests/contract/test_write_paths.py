@@ -18,6 +18,8 @@ MAY_WRITE = {
     "contract/system.py": "the seam below them",
     "contract/log.py": "the rotating log",
     "contract/journal.py": "the rename of a journal whose day is over",
+    "console/launch.py": "what the supervisor prints",
+    "console/supervisor.py": "what the programs print",
     "console/demo.py": "a scratch directory of its own, which is gone when it ends",
     "ai/test_rl_system.py": "a scratch directory of its own, which is gone when it ends",
 }
