@@ -3,7 +3,7 @@ PY := .venv/bin/python
 
 .PHONY: help check test faults bench learning prior demo soak
 help:             ## this list
-	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-8s%s\n", $$1, $$2 }' Makefile
+	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
 	bash scripts/test.sh
 test:             ## the tests alone, in the .venv that `make check` makes
