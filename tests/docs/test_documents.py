@@ -13,7 +13,7 @@ from console.main import COMMANDS
 from contract.configure import settings
 from contract.schema.names import CHECKOUT, Root
 
-DOCUMENTS = [CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md", "docs/design.md")]
+DOCUMENTS = [CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md")] + sorted((CHECKOUT / "docs").glob("*.md"))
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 DESIGN = (CHECKOUT / "docs/design.md").read_text(encoding="utf-8")
 ROOMS = ("agents", "ai", "analytics", "benchmarks", "console", "contract", "market", "trading", "scripts", "tests")
