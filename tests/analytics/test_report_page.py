@@ -185,7 +185,7 @@ def lines_of(days: int, first: int, edge: float = 0.0) -> Sequence[str]:
 
 def test_a_terminal_gets_it_in_a_few_lines() -> None:
     lines = lines_of(500, 100, 0.004)
-    assert lines[0].startswith("RL beats equal weight: ahead by +")
+    assert lines[0].startswith("RL beats equal weight: ahead by ")
     assert lines[1] == "live       400 days, 2024-04-10 to 2025-05-14"
     assert lines[4].startswith("others     published is ahead of ")
     assert len(lines) == 7
