@@ -85,7 +85,8 @@ def _word(days: int, difference: Difference, e_value: float | None, terms: Track
     if not (isfinite(difference.value) and isfinite(low) and isfinite(high)):
         return NOT_PROVEN, "what some of the days brought is not known"
     ahead = "ahead" if difference.value >= 0.0 else "behind"
-    said = f"{ahead} by {abs(difference.value):.2f} in Sharpe ratio, between {low:+.2f} and {high:+.2f} at {terms.level:.0%}"
+    by = f"{ahead} by {abs(difference.value):.2f} in Sharpe ratio"
+    said = f"{by}, between {low:+.2f} and {high:+.2f} at {terms.level:.0%}"
     if high < 0.0:
         return WORSE, f"{said}: all of it below 0"
     if not low > 0.0:
