@@ -1,8 +1,14 @@
-"""What all tests share: the seed of every random one."""
+"""What all tests share: the seed of every random one, and one thread each for whatever multiplies matrices."""
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Several tests run at once: threads of theirs that wait for each other, spinning, would only hold each other up.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
