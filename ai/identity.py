@@ -5,11 +5,13 @@ what depends on names is no network but two statistics of the history, each shru
 would explain (James and Stein). Where there is nothing to know, or too few days to tell, both are 0.
 
 - Standing: in the long run one strategy may be better than another.
-- Kinship: in a regime that favours two strategies, the gains of the one are news about the other.
+- Kinship: in a regime that favours two strategies, the gains of the one are news about the other. Some pairs may be
+  kin and the rest strangers, so each pair is shrunk once more, by what chance would explain of it alone.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
@@ -24,6 +26,7 @@ from trading.metrics import PERIODS_PER_YEAR
 _SHARPES = [SHARED.index(name) for name in SHARED if name.startswith("sharpe_")]
 _LONGEST_LAG_DAYS = 250
 _LEAST_DAYS = 100
+_FEWEST_PARTS, _MOST_PARTS = 2, 5
 
 
 class Identity(NamedTuple):
@@ -47,14 +50,22 @@ def identity_of(history: History) -> Identity:
     return Identity(standing(history.seen[:, 0]), kinship(history.features))
 
 
-def crossed(history: History) -> list[Life]:
-    """Both halves of a history, each with what the other shows.
+def crossed(history: History, least_days: int) -> list[Life]:
+    """The parts of a history, two to five of at least so many days where it has them, each with what the others show.
 
     How much such knowledge is worth can only be learnt on days that it does not come from: on its own days it is
-    always worth too much.
+    always worth too much. The more parts, the nearer is what each of them knows to what the whole history shows.
     """
-    first, second = history.between(0, history.days // 2), history.between(history.days // 2, history.days)
-    return [Life(first, identity_of(second)), Life(second, identity_of(first))]
+    parts = min(max(history.days // least_days, _FEWEST_PARTS), _MOST_PARTS)
+    edges = [history.days * part // parts for part in range(parts + 1)]
+    return [_apart(history, start, stop) for start, stop in pairwise(edges)]
+
+
+def _apart(history: History, start: int, stop: int) -> Life:
+    """The days from start up to and without stop, and what all the others show."""
+    own = slice(start, stop)
+    returns, features = (np.delete(rows, own, axis=0) for rows in (history.seen[:, 0], history.features))
+    return Life(history.between(start, stop), Identity(standing(returns), kinship(features)))
 
 
 def standing(returns: FloatArray) -> FloatArray:
@@ -83,7 +94,10 @@ def kinship(features: FloatArray) -> FloatArray:
     correlation = scores.T @ scores / len(scores)
     others = ~np.eye(count, dtype=bool)
     excess = np.where(others, correlation - correlation[others].mean(), 0.0)
-    return excess * _beyond_chance(excess[others], _variance_by_chance(scores))
+    by_chance = _variance_by_chance(scores)
+    of_each = np.square(excess)
+    shrunk: FloatArray = excess * _beyond_chance(excess[others], by_chance) * of_each / (of_each + by_chance)
+    return shrunk
 
 
 def _beyond_chance(found: FloatArray, by_chance: float) -> float:

@@ -12,8 +12,40 @@ from typing import NamedTuple, Protocol
 
 from ai.checkpoint import Checkpoint
 from ai.histories import History
+from ai.identity import identity_of
+from ai.policy import knowing
 from contract.config import Agent
 from trading.rebalancing import Rules
+
+
+class Study(NamedTuple):
+    """What there is to learn from, and how."""
+
+    start: Checkpoint
+    """What the learner knows already."""
+    known: History
+    """All days that may be looked at: those of training and of validation, and what lies between them."""
+    training_days: range
+    validation_days: range
+    rules: Rules
+    settings: Agent
+    seed: int
+
+    @property
+    def training(self) -> History:
+        return self.known.between(self.training_days.start, self.training_days.stop)
+
+    @property
+    def validation(self) -> History:
+        return self.known.between(self.validation_days.start, self.validation_days.stop)
+
+    def remembered(self, chosen: Checkpoint) -> Checkpoint:
+        """The model that was chosen, with what all these days show of the strategies by name.
+
+        It was chosen by what the training days alone show. The rest is statistics and no choice, so it costs nothing
+        to have them from all days that may be looked at.
+        """
+        return knowing(chosen, identity_of(self.known))
 
 
 class Progress(NamedTuple):
@@ -48,15 +80,7 @@ class Learned(NamedTuple):
 
 class Learn(Protocol):
     def __call__(
-        self,
-        start: Checkpoint,
-        training: History,
-        validation: History,
-        rules: Rules,
-        settings: Agent,
-        seed: int,
-        report: Callable[[Progress], None],
-        stopping: Callable[[], bool],
+        self, study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]
     ) -> Learned: ...
 
 

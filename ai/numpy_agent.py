@@ -8,38 +8,27 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from ai.checkpoint import Checkpoint
 from ai.course import run
 from ai.histories import History
 from ai.identity import crossed, identity_of
-from ai.learner import Learned, Progress
-from ai.policy import Policy, checkpoint_of, policy_of
+from ai.learner import Learned, Progress, Study
+from ai.policy import Policy, checkpoint_of, knowing, policy_of
 from ai.reward import rewards
 from ai.strengths import TRIED_AT_ONCE, search, sigma_of
-from contract.config import Agent
 from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
 
-def learn(
-    start: Checkpoint,
-    training: History,
-    validation: History,
-    rules: Rules,
-    settings: Agent,
-    seed: int,
-    report: Callable[[Progress], None],
-    stopping: Callable[[], bool],
-) -> Learned:
+def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]) -> Learned:
     """`ai.learner.Learn`. An episode is a round of the search."""
     began, episode, total_reward = time.perf_counter(), 0, 0.0
-    policy = replace(policy_of(start), **identity_of(training)._asdict())
+    training, validation, rules, settings = study.training, study.validation, study.rules, study.settings
+    policy = policy_of(knowing(study.start, identity_of(training)))
     kept, kept_sharpe = policy, judged(policy, validation, rules)
-    rounds = search(policy, crossed(training), rules, np.random.default_rng(seed))
+    rounds = search(policy, crossed(training, settings.episode_days), rules, np.random.default_rng(study.seed))
     next(rounds)
     while episode < settings.episodes and not stopping():
         found = next(rounds)
@@ -62,7 +51,7 @@ def learn(
             )
         )
     return Learned(
-        checkpoint=checkpoint_of(kept),
+        checkpoint=study.remembered(checkpoint_of(kept)),
         validation_sharpe=kept_sharpe,
         episodes=episode,
         total_reward=total_reward,

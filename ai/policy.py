@@ -15,7 +15,7 @@ policy in torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ from ai.smoothing import FloatArray
 from contract.config import ACTORS
 from contract.errors import BadInput
 from contract.schema.names import STRATEGIES
+from trading.simplex_array import softmax
 
 SHARED_ACTOR, WHOLE_ACTOR = ACTORS
 GROUPS: Mapping[str, slice] = {"market": MARKET, "portfolio": PORTFOLIO, "strategy": STRATEGY, "regime": REGIME}
@@ -95,9 +96,7 @@ class Policy:
 
     def wanted(self, features: FloatArray) -> FloatArray:
         """The softmax of the logits: weights (..., 8) before bounds and inertia."""
-        logits = self.logits(features)
-        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
+        return softmax(self.logits(features))
 
     def _inputs(self, features: FloatArray, kin: FloatArray) -> FloatArray:
         scaled = (features - self.center) * self.scale
@@ -139,7 +138,7 @@ def output_size(actor: str) -> int:
 def untrained(known: Identity = NOTHING_KNOWN) -> Policy:
     """The policy before any training, with what is known of the strategies by name."""
     return Policy(
-        residual=np.array([3.6, 5.4, 3.0]),
+        residual=np.array([3.6, 10.0, 3.0]),
         standing=known.standing,
         kinship=known.kinship,
         center=np.zeros(len(FEATURES)),
@@ -178,6 +177,11 @@ def checkpoint_of(
     parts = {name: getattr(policy, name) for name in _PARTS}
     built: dict[str, Plain] = {"actor": policy.actor, "groups": list(policy.groups)}
     return Checkpoint(FEATURES, {**parts, **layers, **(arrays or {})}, {**built, **(settings or {})})
+
+
+def knowing(checkpoint: Checkpoint, known: Identity) -> Checkpoint:
+    """The same model with other knowledge of the strategies by name."""
+    return replace(checkpoint, arrays={**checkpoint.arrays, **known._asdict()})
 
 
 def _double(array: Array) -> FloatArray:

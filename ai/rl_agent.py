@@ -24,7 +24,7 @@ from ai.course import without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
 from ai.identity import Life, crossed, identity_of
-from ai.learner import Learned, Progress
+from ai.learner import Learned, Progress, Study
 from ai.network import Known, Network, Prepared, checkpoint_from, network_of
 from ai.numpy_agent import judged
 from ai.policy import RESIDUALS, checkpoint_of, policy_of
@@ -39,26 +39,18 @@ BLOCK_DAYS = 60.0
 """Of a history made of shuffled blocks, on average: long enough that most days follow those that they followed."""
 
 
-def learn(
-    start: Checkpoint,
-    training: History,
-    validation: History,
-    rules: Rules,
-    settings: Agent,
-    seed: int,
-    report: Callable[[Progress], None],
-    stopping: Callable[[], bool],
-) -> Learned:
+def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]) -> Learned:
     """`ai.learner.Learn`, with torch. The same seed gives the same bytes on the same machine."""
-    rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    lives = crossed(training)
-    begun = suited(start, lives, rules, settings, seed, stopping)
-    network = network_of(begun, settings, identity_of(training), generator)
+    settings = study.settings
+    rng, generator = np.random.default_rng(study.seed), torch.Generator().manual_seed(study.seed)
+    lives = crossed(study.training, settings.episode_days)
+    begun = suited(study.start, lives, study.rules, settings, study.seed, stopping)
+    network = network_of(begun, settings, identity_of(study.training), generator)
     optimizer = optimizer_of(network, settings)
     if settings.continue_from == "service":
-        take_moments(optimizer, start)
-    environment = environment_of(lives, rules, settings, rng)
-    race = Race(network, optimizer, validation, rules)
+        take_moments(optimizer, study.start)
+    environment = environment_of(lives, study.rules, settings, rng)
+    race = Race(network, optimizer, study.validation, study.rules)
     began = time.perf_counter()
 
     race.judge()
@@ -90,7 +82,7 @@ def learn(
             )
         )
     return Learned(
-        checkpoint=race.best,
+        checkpoint=study.remembered(race.best),
         validation_sharpe=race.best_sharpe,
         episodes=episode,
         total_reward=total_reward,

@@ -23,6 +23,7 @@ from ai.identity import Identity, Life
 from ai.smoothing import FloatArray
 from trading.metrics import drifted_weights
 from trading.rebalancing import Rules, earn, follow
+from trading.simplex_array import softmax
 
 RUIN = 0.05
 """An account that has lost all but this share of its peak is at its end."""
@@ -109,8 +110,7 @@ class ReplayEnvironment:
         if self._walked + len(logits) > self.episode_days:
             raise ValueError(f"{len(logits)} days more than the episode's {self.episode_days}: reset first")
         returns = self.returns_ahead(len(logits))
-        shares = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        weights = follow(shares / shares.sum(axis=-1, keepdims=True), self._account.weights, self.rules)
+        weights = follow(softmax(logits), self._account.weights, self.rules)
         net, turnover = earn(weights, returns, self._before, self.rules)
         self._reward, rewards = reward.walk(self._reward, net, self.sigma)
         accounts = self._account.along(weights, net)

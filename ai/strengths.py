@@ -8,20 +8,20 @@ when none of them helps.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from ai.course import run
+from ai.course import EQUAL, without_account
 from ai.histories import History
 from ai.identity import Life
 from ai.policy import RESIDUALS, Policy
 from ai.smoothing import FloatArray
 from trading.metrics import sharpe
-from trading.rebalancing import Rules
+from trading.rebalancing import Rules, earn, follow
+from trading.simplex_array import softmax
 
 TRIED_AT_ONCE = 8
 _FIRST_STEP, _SHRINK = 0.4, 0.7
@@ -41,14 +41,15 @@ class Found(NamedTuple):
 
 def search(policy: Policy, lives: Sequence[Life], rules: Rules, rng: np.random.Generator) -> Iterator[Found]:
     """The best after each round, without end. It begins with the policy as it is."""
+    terms = [_Terms.of(replace(policy, **life.known._asdict()), life.history) for life in lives]
     best, step = np.zeros(len(RESIDUALS) + 1), _FIRST_STEP
-    worth = _worth(policy, best, lives, rules)
+    worth = float(_worth(best[np.newaxis], terms, rules)[0])
     while True:
         yield Found(_scaled(policy, best), worth, step)
         tried = np.clip(best + step * rng.standard_normal((TRIED_AT_ONCE, len(best))), _LOWEST, _HIGHEST)
-        found = [_worth(policy, logs, lives, rules) for logs in tried]
-        if max(found) > worth:
-            best, worth = tried[int(np.argmax(found))], max(found)
+        found = _worth(tried, terms, rules)
+        if found.max() > worth:
+            best, worth = tried[int(found.argmax())], float(found.max())
         else:
             step *= _SHRINK
 
@@ -67,9 +68,35 @@ def _scaled(policy: Policy, logs: FloatArray) -> Policy:
     return replace(policy, residual=policy.residual * strengths, layers=layers)
 
 
-def _worth(policy: Policy, logs: FloatArray, lives: Sequence[Life], rules: Rules) -> float:
-    """The annual Sharpe ratio of all lives, net of costs; less the further the policy is from the one it began as."""
-    some = _scaled(policy, logs)
-    net = [run(replace(some, **known._asdict()), history, rules).net for history, known in lives]
-    reached = float(sharpe(np.concatenate(net)))
-    return (reached if math.isfinite(reached) else 0.0) - _OF_DISTANCE * float(logs @ logs)
+class _Terms(NamedTuple):
+    """What a policy says of a life: the strengths only multiply it, so it is computed once for all that are tried."""
+
+    said: FloatArray
+    """(days + 1, 8, 4): of each strategy, by each part of the residual and by the network."""
+    returns: FloatArray
+    """(days, 8)"""
+
+    @classmethod
+    def of(cls, policy: Policy, history: History) -> _Terms:
+        """As if the account had no path of its own, for a policy that looks at it."""
+        rows = without_account(history.features)
+        alone = [replace(policy, residual=row, layers=()) for row in np.diag(policy.residual)]
+        network = replace(policy, residual=np.zeros(len(RESIDUALS)))
+        return cls(np.stack([part.logits(rows) for part in (*alone, network)], axis=-1), history.returns)
+
+    def net(self, logs: FloatArray, rules: Rules) -> FloatArray:
+        """(days, tried) returns after costs, where the strengths are multiplied by exp(logs (tried, 4))."""
+        wanted = softmax((self.said @ np.exp(logs).T).swapaxes(-1, -2))
+        before = np.tile(EQUAL, (len(logs), 1))
+        weights = follow(wanted, before, rules)[:-1]
+        return earn(weights, self.returns[:, np.newaxis], before, rules).net
+
+
+def _worth(logs: FloatArray, terms: Sequence[_Terms], rules: Rules) -> FloatArray:
+    """(tried,) of logs (tried, 4): the annual Sharpe ratio of all lives, net of costs, less a penalty.
+
+    The further a policy is from the one it began as, the greater that is.
+    """
+    net = np.concatenate([life.net(logs, rules) for life in terms])
+    reached: FloatArray = np.nan_to_num(sharpe(net.T), nan=0.0) - _OF_DISTANCE * np.square(logs).sum(axis=-1)
+    return reached

@@ -16,7 +16,7 @@ import numpy as np
 from ai.checkpoint import Checkpoint
 from ai.course import rules_of
 from ai.histories import History
-from ai.learner import Learn, Learned, Progress
+from ai.learner import Learn, Learned, Progress, Study
 from ai.model_store import Stored
 from ai.policy import policy_of
 from ai.promotion import Split, Verdict, examine, split, too_short
@@ -57,11 +57,10 @@ def learn_from(
     lesson: Lesson, learn: Learn, seed: int, report: Callable[[Progress], None], stopping: Callable[[], bool]
 ) -> Learned:
     config, parts = lesson.config, lesson.split
-    training, validation = (
-        lesson.history.between(days.start, days.stop) for days in (parts.training, parts.validation)
-    )
-    start = lesson.start.checkpoint
-    return learn(start, training, validation, rules_of(config), config.agent, seed, report, stopping)
+    known = lesson.history.between(0, parts.validation.stop)
+    rules, start = rules_of(config), lesson.start.checkpoint
+    study = Study(start, known, parts.training, parts.validation, rules, config.agent, seed)
+    return learn(study, report, stopping)
 
 
 def best_of(candidates: Sequence[Candidate]) -> Candidate:

@@ -45,6 +45,13 @@ def project(weights: ArrayLike, floor: float, cap: float) -> FloatArray:
     return projected
 
 
+def softmax(logits: FloatArray) -> FloatArray:
+    """exp(logits) (..., n) scaled to sum 1."""
+    positive = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    scaled: FloatArray = positive / positive.sum(axis=-1, keepdims=True)
+    return scaled
+
+
 def limit_turnover(
     previous: ArrayLike, target: ArrayLike, max_turnover: float, floor: float, cap: float
 ) -> FloatArray:

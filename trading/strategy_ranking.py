@@ -16,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.allocators.online import softmax
 from trading.metrics import max_drawdown, sharpe_estimate, wealth_of
 from trading.optimizer import are_usable
+from trading.simplex_array import softmax
 
 FloatArray = NDArray[np.float64]
 

@@ -9,31 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.lessons import SMALL, planted
+from support.lessons import study
 
 from ai import learner, numpy_agent
 from ai.checkpoint import encode_checkpoint
 from ai.learner import Learned, Progress
-from ai.policy import checkpoint_of, policy_of, untrained
-from trading.rebalancing import Rules
+from ai.policy import policy_of, untrained
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def lesson(seed: int = 1, stop_after: int = 10**9) -> tuple[Learned, list[Progress]]:
     said: list[Progress] = []
-    history = planted(260)
-    learned = numpy_agent.learn(
-        checkpoint_of(untrained()),
-        history.between(0, 160),
-        history.between(190, 260),
-        Rules(),
-        SMALL,
-        seed,
-        said.append,
-        lambda: len(said) >= stop_after,
-    )
-    return learned, said
+    return numpy_agent.learn(study(seed), said.append, lambda: len(said) >= stop_after), said
 
 
 def test_with_torch_it_is_ppo() -> None:
@@ -72,8 +60,6 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 
 
 def test_without_validation_days_the_start_is_kept() -> None:
-    history = planted(160)
-    learned = numpy_agent.learn(
-        checkpoint_of(untrained()), history, history.between(0, 0), Rules(), SMALL, 1, lambda _: None, lambda: False
-    )
+    lesson = study(validation=range(160, 160))
+    learned = numpy_agent.learn(lesson, lambda _: None, lambda: False)
     np.testing.assert_array_equal(policy_of(learned.checkpoint).residual, untrained().residual)

@@ -8,12 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from support.lessons import SMALL, planted, without_edge
+from support.lessons import SMALL, planted, study, without_edge
 
 from ai.adam import moments_in
 from ai.checkpoint import Checkpoint, encode_checkpoint
 from ai.feature_table import SHARED
-from ai.histories import History
 from ai.identity import NOTHING_KNOWN, Life, crossed, identity_of
 from ai.learner import Learned, Progress
 from ai.network import Network, checkpoint_from, network_of
@@ -44,18 +43,7 @@ def lesson(
 ) -> tuple[Learned, list[Progress]]:
     """A short training, and what it said on the way."""
     said: list[Progress] = []
-    history = planted(260)
-    learned = learn(
-        start or checkpoint_of(untrained()),
-        history.between(0, 160),
-        history.between(190, 260),
-        RULES,
-        settings,
-        seed,
-        said.append,
-        lambda: len(said) >= stop_after,
-    )
-    return learned, said
+    return learn(study(seed, settings, start), said.append, lambda: len(said) >= stop_after), said
 
 
 def column(*numbers: float) -> FloatArray:
@@ -193,9 +181,7 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
 def test_what_comes_of_it_is_a_policy_for_the_same_features() -> None:
     learned, said = lesson()
     policy = policy_of(learned.checkpoint)
-    history: History = planted(260)
-    known = identity_of(history.between(0, 160))
-    np.testing.assert_array_equal(policy.standing, known.standing.astype(np.float32))
+    np.testing.assert_array_equal(policy.standing, identity_of(study().known).standing)
     assert learned.episodes == len(said) == 2
     assert learned.steps == 2 * 8 * 40
     assert said[-1].episode == said[-1].episodes == 2
@@ -218,10 +204,7 @@ def test_the_best_on_the_validation_days_never_gets_worse() -> None:
 
 
 def test_without_validation_days_the_start_is_kept() -> None:
-    history = planted(160)
-    learned = learn(
-        checkpoint_of(untrained()), history, history.between(0, 0), RULES, SMALL, 1, lambda _: None, lambda: False
-    )
+    learned = learn(study(validation=range(160, 160)), lambda _: None, lambda: False)
     assert learned.validation_sharpe == -math.inf
     assert policy_of(learned.checkpoint).layers
 
@@ -241,22 +224,13 @@ def test_it_goes_on_where_the_model_in_service_ended(continue_from: str) -> None
 
 def test_where_trading_costs_more_than_it_brings_it_says_less() -> None:
     settings, dear = replace(SMALL, search_rounds=10), RULES._replace(cost_bps=100.0)
-    fitted = policy_of(suited(checkpoint_of(untrained()), crossed(without_edge(400)), dear, settings, seed=1))
+    fitted = policy_of(suited(checkpoint_of(untrained()), crossed(without_edge(400), 200), dear, settings, seed=1))
     assert fitted.residual[0] < 0.5 * untrained().residual[0]
 
 
 @pytest.mark.parametrize(("days", "validation_days"), [(2, 0), (20, 10), (45, 0)])
 def test_a_short_history_is_no_trouble(days: int, validation_days: int) -> None:
-    history = planted(260)
-    learned = learn(
-        checkpoint_of(untrained()),
-        history.between(0, days),
-        history.between(days, days + validation_days),
-        RULES,
-        SMALL,
-        1,
-        lambda _: None,
-        lambda: False,
-    )
+    short = study(training=range(days), validation=range(days, days + validation_days))
+    learned = learn(short, lambda _: None, lambda: False)
     assert learned.episodes == 2
     assert np.isfinite(policy_of(learned.checkpoint).logits(np.zeros(34))).all()

@@ -28,7 +28,7 @@ def talking(seed: int = 1) -> Policy:
 
 
 def lives() -> list[Life]:
-    return crossed(planted(300))
+    return crossed(planted(300), 150)
 
 
 def test_it_begins_with_the_policy_as_it_is_and_never_gets_worse() -> None:

@@ -6,9 +6,13 @@ from functools import cache
 
 import numpy as np
 
+from ai.checkpoint import Checkpoint
 from ai.histories import History, simulated
+from ai.learner import Study
+from ai.policy import checkpoint_of, untrained
 from contract.config import Agent
 from market.strategy_worlds import planted_world, random_world
+from trading.rebalancing import Rules
 
 SMALL = Agent(
     hidden=8,
@@ -24,6 +28,18 @@ SMALL = Agent(
     epochs=2,
 )
 """Everything happens, and nothing takes long."""
+
+
+def study(
+    seed: int = 1,
+    settings: Agent = SMALL,
+    start: Checkpoint | None = None,
+    training: range = range(160),
+    validation: range = range(190, 260),
+) -> Study:
+    """Of a planted world, from the untrained policy unless there is another start."""
+    known = planted(260).between(0, validation.stop)
+    return Study(start or checkpoint_of(untrained()), known, training, validation, Rules(), settings, seed)
 
 
 @cache

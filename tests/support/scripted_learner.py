@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,15 +16,11 @@ from numpy.typing import NDArray
 if __package__ in (None, ""):
     sys.path[:1] = [str(Path(__file__).resolve().parents[number]) for number in (2, 1)]
 
-from ai.checkpoint import Checkpoint
-from ai.histories import History
-from ai.learner import Learned, Progress
+from ai.learner import Learned, Progress, Study
 from ai.policy import checkpoint_of
 from ai.rl_trainer import trainer
-from contract.config import Agent
 from contract.daemon import main
 from support.policies_of_strength import policy_with
-from trading.rebalancing import Rules
 
 CONTRARY = -1.0
 """The strength of a policy that flees what did well."""
@@ -41,47 +36,28 @@ def turning_returns(days: int, seed: int = 1) -> NDArray[np.float64]:
     return returns.round(9)
 
 
-class Lesson(NamedTuple):
-    """What the learner was asked."""
-
-    start: Checkpoint
-    training: History
-    validation: History
-    rules: Rules
-    settings: Agent
-    seed: int
-
-
 class ScriptedLearner:
     """Returns a policy of one strength; its validation Sharpe ratio is what its seed is worth."""
 
     def __init__(self, strength: float = CONTRARY, worth: dict[int, float] | None = None) -> None:
         self.strength = strength
         self.worth = worth or {}
-        self.lessons: list[Lesson] = []
+        self.lessons: list[Study] = []
         self.meanwhile: Callable[[], object] = lambda: None
 
     def __call__(
-        self,
-        start: Checkpoint,
-        training: History,
-        validation: History,
-        rules: Rules,
-        settings: Agent,
-        seed: int,
-        report: Callable[[Progress], None],
-        stopping: Callable[[], bool],
+        self, study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]
     ) -> Learned:
-        self.lessons.append(Lesson(start, training, validation, rules, settings, seed))
-        sharpe = self.worth.get(seed, 1.0)
-        episodes = settings.episodes
+        self.lessons.append(study)
+        sharpe = self.worth.get(study.seed, 1.0)
+        episodes = study.settings.episodes
         for episode in range(1, episodes + 1):
             scalars = {"policy_loss": 1.0 / episode, "entropy": 2.0}
             report(Progress(episode, episodes, 0.1 * episode, sharpe, 1000.0, float(episodes - episode), scalars))
             self.meanwhile()
             if stopping():
                 break
-        checkpoint = checkpoint_of(policy_with(self.strength), settings={"seed": seed})
+        checkpoint = checkpoint_of(policy_with(self.strength), settings={"seed": study.seed})
         return Learned(checkpoint, sharpe, episode, 0.5 * episode, 64 * episode, 1.5, episode < episodes, "scripted")
 
 

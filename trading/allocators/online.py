@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trading.allocators.quadratic import minimise_on_simplex
+from trading.simplex_array import softmax
 
 FloatArray = NDArray[np.float64]
 
@@ -89,11 +90,6 @@ def online_newton_step(returns: FloatArray, eta: float = 0.0, beta: float = 1.0,
         projected = minimise_on_simplex(curvature, delta * gradient, start=projected)
         weights[day + 1] = (1.0 - eta) * projected + eta / assets
     return weights
-
-
-def softmax(logits: FloatArray) -> FloatArray:
-    """exp(logits) scaled to sum 1 along the last axis."""
-    return _normalised(np.exp(logits - logits.max(axis=-1, keepdims=True)))
 
 
 def _normalised(positive: FloatArray) -> FloatArray:

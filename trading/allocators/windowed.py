@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from trading.allocators.online import softmax
 from trading.metrics import sharpe
+from trading.simplex_array import softmax
 
 FloatArray = NDArray[np.float64]
 
