@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch
 from ai.course import EQUAL, run
 from ai.histories import History, simulated
 from ai.identity import identity_of
-from ai.learner import learner, use_threads
+from ai.learner import Learned, Study, learner, use_threads
 from ai.model_store import read_prior
 from ai.policy import Policy, policy_of, untrained
 from ai.smoothing import FloatArray
@@ -163,23 +163,21 @@ def contest(kind: Kind, seed: int, seconds: tuple[float, ...]) -> dict[str, Figu
 
 
 def trained(seen: History, rules: Rules, seed: int, seconds: float) -> Policy:
-    """From the prior, with as many episodes as there is time for."""
+    """From the prior, with as many episodes as there is time for: seconds of the processor, on one thread."""
     training_days = min(TRAINING_DAYS, round(0.85 * seen.days))
-    training = seen.between(0, training_days)
-    validation = seen.between(training_days + PURGED_DAYS, seen.days)
+    parts = range(training_days), range(training_days + PURGED_DAYS, seen.days)
     prior, learn = read_prior().checkpoint, learner()
 
-    def lesson(settings: Agent, until: float) -> tuple[Any, float]:
-        began = time.perf_counter()
-        learnt = learn(
-            prior, training, validation, rules, settings, seed, lambda _: None, lambda: time.perf_counter() > until
-        )
-        return learnt, time.perf_counter() - began
+    def lesson(settings: Agent, limit: float) -> tuple[Learned, float]:
+        began = time.process_time()
+        study = Study(prior, seen, *parts, rules, settings, seed)
+        learnt = learn(study, lambda _: None, lambda: time.process_time() - began > limit)
+        return learnt, time.process_time() - began
 
     # What the search and the warm start take is left to the clock: they come first, and PPO has the rest.
     _, of_two = lesson(Agent(episodes=2, search_rounds=0, warm_start_steps=0), math.inf)
     episodes = max(1, int(0.6 * seconds / (of_two / 2.0)))
-    learnt, _ = lesson(Agent(episodes=episodes), time.perf_counter() + seconds)
+    learnt, _ = lesson(Agent(episodes=episodes), seconds)
     return policy_of(learnt.checkpoint)
 
 
