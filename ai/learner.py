@@ -7,14 +7,17 @@ PPO in torch is one (`ai.rl_agent`). Where torch cannot be imported, a simpler o
 from __future__ import annotations
 
 import importlib.util
+import math
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from ai.checkpoint import Checkpoint
+from ai.course import run
 from ai.histories import History
 from ai.identity import identity_of
-from ai.policy import knowing
+from ai.policy import Policy, knowing
 from contract.config import Agent
+from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
 
@@ -82,6 +85,12 @@ class Learn(Protocol):
     def __call__(
         self, study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]
     ) -> Learned: ...
+
+
+def judged(policy: Policy, validation: History, rules: Rules) -> float:
+    """Its Sharpe ratio on the validation days, net of costs; below all others where it cannot be told."""
+    reached = float(sharpe(run(policy, validation, rules).net)) if validation.days > 1 else math.nan
+    return reached if math.isfinite(reached) else -math.inf
 
 
 def learner() -> Learn:

@@ -5,7 +5,6 @@ The network stays as it is, and only how much of everything suits the account is
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 
@@ -14,11 +13,10 @@ import numpy as np
 from ai.course import run
 from ai.histories import History
 from ai.identity import crossed, identity_of
-from ai.learner import Learned, Progress, Study
+from ai.learner import Learned, Progress, Study, judged
 from ai.policy import Policy, checkpoint_of, knowing, policy_of
-from ai.reward import rewards
-from ai.strengths import TRIED_AT_ONCE, search, sigma_of
-from trading.metrics import sharpe
+from ai.reward import rewards, sigma_of
+from ai.strengths import TRIED_AT_ONCE, search
 from trading.rebalancing import Rules
 
 
@@ -64,10 +62,4 @@ def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[
 
 def _paid(policy: Policy, training: History, rules: Rules) -> float:
     """The mean reward of a training day."""
-    return float(rewards(run(policy, training, rules).net, sigma_of(training)).mean())
-
-
-def judged(policy: Policy, validation: History, rules: Rules) -> float:
-    """Its Sharpe ratio on the validation days, net of costs; below all others where it cannot be told."""
-    reached = float(sharpe(run(policy, validation, rules).net)) if validation.days > 1 else math.nan
-    return reached if math.isfinite(reached) else -math.inf
+    return float(rewards(run(policy, training, rules).net, sigma_of(training.returns)).mean())

@@ -57,18 +57,15 @@ def walk(
     return RewardState(series[-WINDOW_DAYS:].T, wealth), _reward(recent, path.drawdown(), sigma, periods_per_year)
 
 
-def step(
-    state: RewardState, net_returns: ArrayLike, sigma: float, periods_per_year: float = PERIODS_PER_YEAR
-) -> tuple[RewardState, FloatArray]:
-    """The state after a day of net_returns (n,), and what the day is paid (n,)."""
-    after, paid = walk(state, np.asarray(net_returns)[np.newaxis], sigma, periods_per_year)
-    return after, paid[0]
-
-
 def rewards(net_returns: ArrayLike, sigma: float, periods_per_year: float = PERIODS_PER_YEAR) -> FloatArray:
     """What each day of a whole path (days,) is paid, (days,)."""
     returns = np.asarray(net_returns, dtype=np.float64)[:, np.newaxis]
     return walk(RewardState.at_start(1), returns, sigma, periods_per_year)[1][:, 0]
+
+
+def sigma_of(returns: FloatArray) -> float:
+    """The yardstick of days that brought returns (days, 8): the deviation of a day's return at equal weights."""
+    return float(np.clip(returns.mean(axis=1).std(), 1e-6, 1.0))
 
 
 def _reward(recent: FloatArray, drawdown: FloatArray, sigma: float, periods_per_year: float) -> FloatArray:

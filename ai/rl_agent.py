@@ -24,13 +24,13 @@ from ai.course import without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
 from ai.identity import Life, crossed, identity_of
-from ai.learner import Learned, Progress, Study
+from ai.learner import Learned, Progress, Study, judged
 from ai.network import Known, Network, Prepared, checkpoint_from, network_of
-from ai.numpy_agent import judged
 from ai.policy import RESIDUALS, checkpoint_of, policy_of
+from ai.reward import sigma_of
 from ai.rl_environment import ReplayEnvironment
 from ai.smoothing import FloatArray
-from ai.strengths import search, sigma_of
+from ai.strengths import search
 from ai.warm_start import climb
 from contract.config import Agent
 from trading.rebalancing import Rules
@@ -121,7 +121,7 @@ def environment_of(
         for life in lives
         for _ in range(settings.resampled if short else 0)
     ]
-    sigma = float(np.mean([sigma_of(life.history) for life in lives]))
+    sigma = float(np.mean([sigma_of(life.history.returns) for life in lives]))
     return ReplayEnvironment([*lives, *others], rules, sigma, settings.replicas, settings.episode_days)
 
 

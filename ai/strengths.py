@@ -54,11 +54,6 @@ def search(policy: Policy, lives: Sequence[Life], rules: Rules, rng: np.random.G
             step *= _SHRINK
 
 
-def sigma_of(training: History) -> float:
-    """The deviation of a day's return at equal weights: the yardstick of the reward."""
-    return float(np.clip(training.returns.mean(axis=1).std(), 1e-6, 1.0))
-
-
 def _scaled(policy: Policy, logs: FloatArray) -> Policy:
     *strengths, share = np.exp(logs)
     layers = policy.layers

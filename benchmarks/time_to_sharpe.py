@@ -36,13 +36,13 @@ import torch
 from ai.checkpoint import Checkpoint
 from ai.histories import History, simulated
 from ai.identity import Life, crossed, identity_of
+from ai.learner import judged
 from ai.model_store import read_prior
 from ai.network import network_of
-from ai.numpy_agent import judged
 from ai.policy import checkpoint_of, untrained
+from ai.reward import sigma_of
 from ai.rl_agent import collect, environment_of, optimizer_of, update
 from ai.rl_environment import ReplayEnvironment
-from ai.strengths import sigma_of
 from benchmarks.baseline_ppo import baseline_ppo
 from benchmarks.ppo_speed import PLAIN
 from contract.config import Agent
@@ -90,7 +90,8 @@ def theirs(training: History, held_out: History, limit: float) -> list[Reached]:
     days = PLAIN.replicas * PLAIN.episode_days
 
     def judge() -> float:
-        walker = ReplayEnvironment([life._replace(history=held_out)], RULES, sigma_of(training), 1, held_out.days)
+        unseen = life._replace(history=held_out)
+        walker = ReplayEnvironment([unseen], RULES, sigma_of(training.returns), 1, held_out.days)
         net = []
         for _ in range(held_out.days):
             action, _ = model.predict(walker.observation().astype(np.float32), deterministic=True)

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import ArrayLike
 
 from ai.account import counted
-from ai.reward import WINDOW_DAYS, RewardState, rewards, step, walk
+from ai.reward import WINDOW_DAYS, RewardState, rewards, sigma_of, walk
 from ai.smoothing import FloatArray
 from trading import metrics
 
@@ -21,6 +22,12 @@ SIGMA = 0.01
 
 any_return = st.one_of(st.floats(), st.floats(-0.1, 0.1), st.sampled_from([-1.0, -1e12, 1e12, 0.0, np.nan, np.inf]))
 paths = st.integers(0, 50).flatmap(lambda days: arrays(np.float64, days, elements=any_return))
+
+
+def step(state: RewardState, net_returns: ArrayLike, sigma: float) -> tuple[RewardState, FloatArray]:
+    """A walk of a day: net_returns (n,)."""
+    after, paid = walk(state, np.asarray(net_returns)[np.newaxis], sigma)
+    return after, paid[0]
 
 
 def stepwise(net_returns: FloatArray, sigma: float) -> FloatArray:
@@ -133,3 +140,8 @@ def test_without_a_yardstick_nothing_is_paid(sigma: float) -> None:
         rewards([0.01], sigma)
     with pytest.raises(ValueError, match="sigma"):
         step(RewardState.at_start(1), [0.01], sigma)
+
+
+def test_the_yardstick_is_the_deviation_at_equal_weights() -> None:
+    assert sigma_of(np.tile([[0.01], [-0.01]], (10, 8))) == pytest.approx(0.01)
+    assert sigma_of(np.zeros((10, 8))) == 1e-6, "nothing ever moved: a yardstick all the same"
