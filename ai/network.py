@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ from ai.feature_table import FEATURES, STRATEGY_DRAWDOWN, STRATEGY_SHARPE
 from ai.identity import Identity
 from ai.policy import GROUPS, SHARED_ACTOR, Policy, checkpoint_of, input_size, output_size, policy_of
 from ai.smoothing import FloatArray
+from ai.tanh_net import TanhNet
 from contract.config import Agent
 
 
@@ -46,7 +46,7 @@ class Prepared(NamedTuple):
     """(..., 34)"""
 
     def at(self, rows: Tensor) -> Prepared:
-        return Prepared(*(part[rows] for part in self))
+        return Prepared(*(part.index_select(0, rows) for part in self))
 
 
 class Network(nn.Module):
@@ -57,7 +57,7 @@ class Network(nn.Module):
     center: Tensor
     scale: Tensor
 
-    def __init__(self, policy: Policy, actor: nn.Sequential, critic: nn.Sequential, deviation: float) -> None:
+    def __init__(self, policy: Policy, actor: TanhNet, critic: TanhNet, deviation: float) -> None:
         super().__init__()
         self.actor_kind, self.groups = policy.actor, policy.groups
         self.actor, self.critic = actor, critic
@@ -109,7 +109,7 @@ class Network(nn.Module):
             kinship=_double(self.kinship),
             center=_double(self.center),
             scale=_double(self.scale),
-            layers=tuple((_double(layer.weight.T), _double(layer.bias)) for layer in _linear(self.actor)),
+            layers=tuple((_double(layer.weight.T), _double(layer.bias)) for layer in self.actor.linear()),
             actor=self.actor_kind,
             groups=self.groups,
         )
@@ -122,16 +122,16 @@ def network_of(start: Checkpoint, settings: Agent, known: Identity, generator: t
     """
     policy = policy_of(start)
     sizes = (input_size(settings.actor, settings.groups), settings.hidden, settings.hidden, output_size(settings.actor))
-    actor = _layers(sizes, generator)
-    critic = _layers((len(FEATURES), settings.critic_hidden, settings.critic_hidden, 1), generator)
+    actor = TanhNet(sizes, generator)
+    critic = TanhNet((len(FEATURES), settings.critic_hidden, settings.critic_hidden, 1), generator)
     deviation = start.settings.get("deviation")
     built = Policy(policy.residual, *known, policy.center, policy.scale, (), settings.actor, settings.groups)
     network = Network(built, actor, critic, deviation if isinstance(deviation, float) else settings.deviation)
     if (policy.actor, policy.groups) == (settings.actor, settings.groups):
-        _take(actor, [array for layer in policy.layers for array in layer])
-    names = [f"critic_{number}_{part}" for number in range(len(_linear(critic))) for part in ("weight", "bias")]
+        actor.take([array for layer in policy.layers for array in layer])
+    names = [f"critic_{number}_{part}" for number in range(len(critic.layers)) for part in ("weight", "bias")]
     if all(name in start.arrays for name in names):
-        _take(critic, [start.arrays[name] for name in names])
+        critic.take([start.arrays[name] for name in names])
     return network
 
 
@@ -140,38 +140,10 @@ def checkpoint_from(
 ) -> Checkpoint:
     """The network as a checkpoint, the critic with it."""
     critic: dict[str, Array] = {}
-    for number, layer in enumerate(_linear(network.critic)):
+    for number, layer in enumerate(network.critic.linear()):
         critic |= {f"critic_{number}_weight": _array(layer.weight.T), f"critic_{number}_bias": _array(layer.bias)}
     built: dict[str, Plain] = {"deviation": math.exp(network.log_deviation.item())}
     return checkpoint_of(network.policy(), {**critic, **(arrays or {})}, {**built, **(settings or {})})
-
-
-def _layers(sizes: tuple[int, ...], generator: torch.Generator) -> nn.Sequential:
-    """Linear layers with tanh between them. The last one begins at 0."""
-    modules: list[nn.Module] = []
-    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
-        layer = nn.Linear(inputs, outputs)
-        nn.init.zeros_(layer.bias)
-        if number == len(sizes) - 2:
-            nn.init.zeros_(layer.weight)
-            return nn.Sequential(*modules, layer)
-        nn.init.orthogonal_(layer.weight, gain=2.0**0.5, generator=generator)
-        modules += [layer, nn.Tanh()]
-    raise ValueError(f"a network of sizes {sizes} has no layers")
-
-
-def _take(layers: nn.Sequential, arrays: list[Array]) -> None:
-    """Fill the layers with weights and biases, where they have the same shapes."""
-    parameters = [(layer.weight.T, layer.bias) for layer in _linear(layers)]
-    places = [place for pair in parameters for place in pair]
-    if [tuple(place.shape) for place in places] == [array.shape for array in arrays]:
-        with torch.no_grad():
-            for place, array in zip(places, arrays, strict=True):
-                place.copy_(_tensor(array))
-
-
-def _linear(layers: nn.Sequential) -> list[nn.Linear]:
-    return [layer for layer in layers if isinstance(layer, nn.Linear)]
 
 
 def _tensor(array: Array) -> Tensor:
