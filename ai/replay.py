@@ -29,7 +29,7 @@ from ai.trust import Evidence, advantage, blend
 from contract.book.daily import DailyBook
 from contract.configure import configure
 from contract.daemon import DONE, FAILED, NOTHING_TO_DO, Daemon, add_common_options
-from contract.errors import TillerError
+from contract.errors import TillerError, told
 from contract.files import publish
 from contract.schema.names import STRATEGIES, Root
 from contract.system import OperatingSystem
@@ -80,7 +80,7 @@ def replay(daemon: Daemon, arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (TillerError, OSError) as error:
-        print(f"{daemon.name}: {error}", file=sys.stderr)
+        print(f"{daemon.name}: {told(error)}", file=sys.stderr)
         return FAILED
 
 

@@ -31,7 +31,7 @@ from analytics.walk_forward import EXPANDING, ROLLING, SUMMARIES, Fold, Plan, Tr
 from contract.config import Config
 from contract.configure import configure
 from contract.daemon import DONE, FAILED, add_common_options
-from contract.errors import BadInput, TillerError
+from contract.errors import BadInput, TillerError, told
 from contract.files import publish
 from contract.progress import Progress
 from contract.schema.names import STRATEGIES, Root
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None, learn: Learn | None = None) -> 
     try:
         return _run(options, learn)
     except (TillerError, OSError) as error:
-        print(f"tracker: {error}", file=sys.stderr)
+        print(f"tracker: {told(error)}", file=sys.stderr)
         return FAILED
 
 

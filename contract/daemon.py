@@ -21,7 +21,7 @@ from typing import Any
 
 from contract.config import Config
 from contract.configure import configure
-from contract.errors import BadInput, MustStop, RetryLater, TillerError
+from contract.errors import BadInput, MustStop, RetryLater, TillerError, told
 from contract.files import make_directory, publish, sweep
 from contract.log import Log, open_log
 from contract.pulse import ALIVE, STALE, feel
@@ -127,7 +127,7 @@ def main(daemon: Daemon, arguments: Sequence[str] | None = None) -> int:
     except (TillerError, OSError) as error:
         if options.verbose > 1:
             traceback.print_exc()
-        print(f"{daemon.name}: {error}", file=sys.stderr)
+        print(f"{daemon.name}: {told(error)}", file=sys.stderr)
         return FAILED
 
 

@@ -40,3 +40,10 @@ class MustStop(TillerError):
 def one_line(text: str) -> str:
     """The text with every control character written out, so that it can neither break a line nor a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def told(error: Exception) -> str:
+    """An expected error as an operator is told of it: one line and a hint, also where the system raised it."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror} (tiller doctor says what stands in the way)")
+    return one_line(str(error))

@@ -61,7 +61,7 @@ class Fields:
         except RecursionError:
             raise BadInput("is nested too deeply", path=path, hint="a flat JSON object was expected") from None
         except ValueError as error:  # covers JSONDecodeError, UnicodeDecodeError and integers of endless length
-            reason = "is empty" if not text.strip() else f"is not valid JSON: {str(error)[:_SHOWN]}"
+            reason = "is empty" if not text.strip() else f"is not valid JSON: {str(error)[: 2 * _SHOWN]}"
             raise BadInput(reason, path=path, hint="its writer should replace it whole") from None
         if not isinstance(values, dict):
             raise BadInput(f"holds {_kind(values)}", path=path, hint="a JSON object was expected")
