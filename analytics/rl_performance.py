@@ -39,7 +39,7 @@ from analytics.report_summary import summary_lines
 from contract.configure import configure
 from contract.daemon import DONE, FAILED, Context, Daemon, Status, add_common_options
 from contract.daemon import main as run_daemon
-from contract.errors import TillerError
+from contract.errors import TillerError, one_line, told
 from contract.files import make_directory, publish
 from contract.log import open_log
 from contract.schema.judgement import Report, encode_report
@@ -84,13 +84,16 @@ class Tracker:
         if self._report is None or self._report.verdict != found.verdict:
             context.log.info("verdict", verdict=found.verdict, reason=found.body["reason"])
         self._report = found
-        show(context.options, found)
+        show(context.options, found, context.root)
 
 
-def show(options: argparse.Namespace, found: Report) -> None:
+def show(options: argparse.Namespace, found: Report, root: Root) -> None:
     if options.loop:
         return
-    print(encode_report(found).decode() if options.report or options.json else "\n".join(summary_lines(found)))
+    if options.report or options.json:
+        print(encode_report(found).decode())
+    else:
+        print(*summary_lines(found), one_line(f"page       {root.report_page}"), sep="\n")
 
 
 def _manifest(context: Context) -> Stat | None:
@@ -112,7 +115,7 @@ def beside(arguments: Sequence[str] | None) -> int | None:
     log = open_log(NAME, None, verbose=options.verbose > 0)
     context = Context(root, configure(system, root, os.environ, settings(options)).config, system, log, options)
     judging = Judging(context, writes=False)
-    show(options, judging.judge(context, judging.read(context), Recorder(context)))
+    show(options, judging.judge(context, judging.read(context), Recorder(context)), root)
     return DONE
 
 
@@ -158,8 +161,8 @@ def entry(arguments: Sequence[str] | None = None) -> int:
         return walk_forward_command.main(given)
     try:
         asked = beside(arguments)
-    except TillerError as error:
-        print(f"{NAME}: {error}", file=sys.stderr)
+    except (TillerError, OSError) as error:
+        print(f"{NAME}: {told(error)}", file=sys.stderr)
         return FAILED
     return run_daemon(TRACKER, arguments) if asked is None else asked
 
