@@ -30,11 +30,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     system, root = OperatingSystem(), Root.find(options.root)
-    files = [root.log(name) for name in options.programs] or sorted(root.logs.glob("*.log"))
-    files = [file for file in files if file.exists() and file.stem != "setup"]
+    there = {file.stem: file for file in sorted(root.logs.glob("*.log")) if file.stem != "setup"}
+    files = [there[name] for name in options.programs or there if name in there]
     if not files:
-        whose = f" of {', '.join(options.programs)}" if options.programs else ""
-        print(one_line(f"nothing has been said yet: there is no log{whose} below {root.logs}"))
+        whose, others = "", ""
+        if options.programs:
+            whose, others = f" of {', '.join(options.programs)}", f", but of {', '.join(there)}" if there else ""
+        print(one_line(f"nothing has been said yet: there is no log{whose} below {root.logs}{others}"))
         return NOTHING_TO_DO
     ends = {file: file.stat().st_size for file in files}
     for line in merged(last_entries(system, file, options.lines) for file in files):

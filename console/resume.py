@@ -7,6 +7,7 @@ import json
 import os
 from datetime import timedelta
 
+from contract.config import RiskLimits
 from contract.configure import configure
 from contract.daemon import DONE, NOTHING_TO_DO
 from contract.errors import BadInput, one_line
@@ -28,11 +29,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     system, root = OperatingSystem(), Root.find(options.root)
+    risk = configure(system, root, os.environ).config.risk  # before anything is asked for that could not be told
     tripped, trip = _trip(system, root)
     if tripped:
         request = ResumeRequest(system.now(), options.reason)
         publish(system, root.resume, encode_resume_request(request))
-    said = _said(system, root, tripped, trip)
+    said = _said(system, root, risk, tripped, trip)
     if options.json:
         print(json.dumps({"asked": tripped, "said": said}, indent=2))
     else:
@@ -56,13 +58,13 @@ def _trip(system: System, root: Root) -> tuple[bool, Trip | None]:
     return trip is not None, trip
 
 
-def _said(system: System, root: Root, tripped: bool, trip: Trip | None) -> list[str]:
+def _said(system: System, root: Root, risk: RiskLimits, tripped: bool, trip: Trip | None) -> list[str]:
     said = []
     if not tripped:
         said.append("nothing to resume: the circuit breaker is not tripped")
     else:
         said.append(f"asked the bridge to resume after: {trip.reason}" if trip else "asked the bridge to resume")
-        left_s = cooldown_left_s(trip, configure(system, root, os.environ).config.risk, system.now()) if trip else 0.0
+        left_s = cooldown_left_s(trip, risk, system.now()) if trip else 0.0
         if left_s > 0:
             at = (system.now() + timedelta(seconds=left_s)).replace(microsecond=0)
             said.append(f"the cooldown ends at {format_time(at)}; it takes effect then")

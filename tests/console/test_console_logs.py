@@ -4,7 +4,7 @@ import pytest
 
 from console.logs import _since, last_entries, merged
 from console.main import main
-from contract.daemon import DONE
+from contract.daemon import DONE, NOTHING_TO_DO
 from contract.system import OperatingSystem
 
 TRAINER = """\
@@ -35,6 +35,12 @@ def test_lines_stand_in_the_order_in_which_they_were_said(logs: Path, capsys: py
 def test_of_one_program_the_last_lines(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--root", str(logs.parent), "logs", "bridge", "-n", "1"])
     assert capsys.readouterr().out == "2026-01-31T08:00:03Z INFO bridge \\x1b[2Jstopped\n"
+
+
+def test_of_what_there_is_no_log_it_says_of_what_there_is(logs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(logs.parent), "logs", "../logs/bridge"]) == NOTHING_TO_DO
+    said = capsys.readouterr().out
+    assert said.endswith(f"there is no log of ../logs/bridge below {logs}, but of bridge, trainer\n")
 
 
 def test_a_beginning_without_a_time_stays_with_its_file() -> None:

@@ -10,7 +10,7 @@ import pytest
 from support.bridge_world import bridge, told, trade
 
 from console.main import main
-from contract.daemon import BAD_USAGE, DONE, NOTHING_TO_DO
+from contract.daemon import BAD_USAGE, DONE, FAILED, NOTHING_TO_DO
 from contract.files import publish
 from contract.schema.names import Root
 from contract.schema.risk import Breaker, RiskState, Trip, encode_risk_state, parse_resume_request, parse_risk_event
@@ -64,6 +64,14 @@ def test_a_lost_memory_can_be_resumed(root: Root) -> None:
     root.risk_state.write_text("{")
     assert resume(root, "it was the disk") == DONE
     assert root.resume.exists()
+
+
+def test_nothing_is_asked_for_of_which_not_all_can_be_told(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
+    trip(root, datetime.now(UTC))
+    root.config.write_text("risk: {cooldown_s: never}")
+    assert resume(root, "looked at it") == FAILED
+    assert "risk.cooldown_s is 'never'" in capsys.readouterr().err
+    assert not root.resume.exists()
 
 
 def test_a_reason_is_needed(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
