@@ -105,7 +105,7 @@ class _Arrivals:
 
     def _look_after_supervisor(self) -> None:
         if self.supervisor is not None and self.supervisor.poll() is not None:
-            said = _last_lines(self.system, self.root, SUPERVISOR)
+            said = last_lines(self.system, self.root, SUPERVISOR)
             reason = said[-1] if said else "it said nothing"
             raise MustStop(f"the supervisor ended at once: {reason}", path=self.root.output(SUPERVISOR))
 
@@ -139,7 +139,7 @@ class _Arrivals:
     def _tell(self, outcome: Outcome) -> None:
         self.say(f"{outcome.name:<12} {textwrap.shorten(one_line(outcome.said), 100)}")
         if not outcome.runs:
-            for line in _last_lines(self.system, self.root, outcome.name):
+            for line in last_lines(self.system, self.root, outcome.name):
                 self.say(f"{'':<12} | {line}")
 
 
@@ -170,7 +170,7 @@ def _wanted(system: System, root: Root) -> Wanted:
         return Wanted()  # it is written anew, and here alone
 
 
-def _last_lines(system: System, root: Root, name: str) -> list[str]:
+def last_lines(system: System, root: Root, name: str) -> list[str]:
     text = read_tail(system, root.output(name), 1 << 14).decode(errors="backslashreplace")
     return [one_line(line) for line in text.splitlines()[-SHOWN_LINES:]]
 
