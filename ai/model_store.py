@@ -117,7 +117,7 @@ def history(system: System, root: Root) -> tuple[Generation, ...]:
     """Every generation that is kept, oldest first; the prior is always one of them."""
     try:
         present = _number_in_service(system, root)
-    except BadInput:
+    except TillerError:
         present = -1
     return tuple(_listed(system, root, number, present) for number in sorted({0, *_files(system, root)}))
 
@@ -253,7 +253,8 @@ def _generation(system: System, root: Root, number: int) -> tuple[Manifest, byte
     if described is None and number == 0:
         return _prior(PRIOR)
     if described is None:
-        raise BadInput(f"there is no generation {number}", path=root.model, hint="see --history")
+        hint = "python3 ai/rl_trainer.py --history lists them"
+        raise BadInput(f"there is no generation {number}", path=root.model, hint=hint)
     manifest = parse_manifest(described, path)
     content = _content(system, root.model, manifest)
     _stored(manifest, root.model, content)

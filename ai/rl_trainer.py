@@ -34,7 +34,6 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 from ai.bots_book import BotsBook
@@ -44,6 +43,7 @@ from ai.model_store import history, publish_model, read_model, read_prior, roll_
 from ai.model_table import history_table, history_values
 from ai.promotion import LEAST_DAYS
 from ai.schedule import Traded, when_due
+from ai.trainer_options import NOT_ASKED, add_options, settings
 from ai.training import Candidate, Lesson, best_of, broken_off, learn_from, offered, passed_over, verdict_on
 from ai.training_log import last_failure, read_log, with_promotion, with_trainings, write_log
 from ai.training_progress import Reporter
@@ -60,12 +60,10 @@ from contract.daemon import (
     add_common_options,
 )
 from contract.daemon import main as run_daemon
-from contract.errors import TillerError
+from contract.errors import TillerError, told
 from contract.schema.model import PROMOTED, REFUSED, Training, TrainingLog, training_values
 from contract.schema.names import Root
 from contract.system import OperatingSystem
-
-NOT_ASKED = -1
 
 
 class Finished(NamedTuple):
@@ -232,39 +230,6 @@ def trainer(learn: Learn | None = None) -> Daemon:
     )
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--train", action="store_true", help="train now, due or not")
-    what.add_argument("--loop", action="store_true", help="go on, and train whenever it is due")
-    what.add_argument("--history", action="store_true", help="list the models that are kept, with their figures")
-    what.add_argument(
-        "--rollback",
-        nargs="?",
-        type=_whole,
-        const=None,
-        default=NOT_ASKED,
-        metavar="GENERATION",
-        help="put an earlier model into service again: the one named, else the one before",
-    )
-    what.add_argument("--pretrain", action="store_true", help="make the prior anew, from simulated worlds")
-    parser.add_argument("--episodes", type=_whole, help="how long to train (default: agent.episodes)")
-    parser.add_argument("--seed", type=_whole, help="of the first candidate (default: the number of trainings so far)")
-    number = partial(_whole, at_least=1)
-    parser.add_argument("--seeds", type=number, default=1, help="how many candidates to train (default: 1)")
-    parser.add_argument("--interval", type=float, metavar="S", help="with --loop, how often to look")
-
-
-def settings(options: argparse.Namespace) -> Mapping[str, Any]:
-    asked = {"agent.episodes": options.episodes, "trainer.interval_s": options.interval}
-    return {key: value for key, value in asked.items() if value is not None}
-
-
-def _whole(text: str, *, at_least: int = 0) -> int:
-    if not text.isdecimal() or int(text) < at_least:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {at_least} on")
-    return int(text)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Looking back and rolling back need no lock of the trainer's: they work while it runs."""
     parser = argparse.ArgumentParser(prog="trainer", add_help=False)
@@ -280,8 +245,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             manifest = roll_back(OperatingSystem(), Root.find(options.root), options.rollback)
             _print(options, f"generation {manifest.generation} is in service", {"generation": manifest.generation})
             return DONE
-    except TillerError as error:
-        print(f"trainer: {error}", file=sys.stderr)
+    except (TillerError, OSError) as error:
+        print(f"trainer: {told(error)}", file=sys.stderr)
         return FAILED
     return run_daemon(trainer(), arguments)
 

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from console import demo, doctor, logs, resume, show_config, status, why
 from console.launch import RESTART, RUN, START, STOP
+from console.scripts import REPORT, ROLLBACK, TRAIN
 from contract.daemon import BAD_USAGE, FAILED, add_common_options
-from contract.errors import TillerError
+from contract.errors import TillerError, told
 
 
 class Command(Protocol):
@@ -31,7 +32,10 @@ class Command(Protocol):
     def run(self, options: argparse.Namespace) -> int: ...
 
 
-MODULES: tuple[Command, ...] = (START, STOP, RESTART, RUN, status, logs, why, resume, doctor, show_config, demo)
+MODULES: tuple[Command, ...] = (
+    *(START, STOP, RESTART, RUN, status, logs, doctor, why, resume),
+    *(TRAIN, ROLLBACK, REPORT, show_config, demo),
+)
 COMMANDS = {module.NAME: module for module in MODULES}
 
 
@@ -57,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (TillerError, OSError) as error:
         if verbose > 1:
             traceback.print_exc()
-        print(f"tiller: {error}", file=sys.stderr)
+        print(f"tiller: {told(error)}", file=sys.stderr)
         return FAILED
 
 

@@ -480,7 +480,7 @@ def test_the_models_that_are_kept_can_be_listed_and_returned_to(
     assert rl_trainer.main([*root, "--rollback", "0", "--json"]) == DONE
     assert printed(capsys) == {"generation": 0}
     assert rl_trainer.main([*root, "--rollback", "9"]) == FAILED
-    assert "there is no generation 9 (see --history)" in capsys.readouterr().err
+    assert "there is no generation 9 (python3 ai/rl_trainer.py --history lists them)" in capsys.readouterr().err
 
     book.root.generation(2).unlink()
     assert rl_trainer.main([*root, "--history", "--json"]) == DONE
@@ -490,6 +490,22 @@ def test_the_models_that_are_kept_can_be_listed_and_returned_to(
     assert "is missing" in listed[2]["trouble"] and listed[2]["sha256"] is None
     assert rl_trainer.main([*root, "--history"]) == DONE
     assert "checkpoint_000002.pkl: is missing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("asked", ["--rollback", "--train"])
+def test_a_root_that_is_none_is_one_line(asked: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "root").touch()
+    assert rl_trainer.main(["--root", str(tmp_path / "root"), asked]) == FAILED
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"trainer: {tmp_path}/root/runtime: Not a directory (")
+
+
+def test_models_in_a_place_that_is_none_are_listed_with_the_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "root").touch()
+    assert rl_trainer.main(["--root", str(tmp_path / "root"), "--history"]) == DONE
+    assert "cannot read: Not a directory" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
