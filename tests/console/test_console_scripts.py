@@ -48,7 +48,7 @@ def root(tmp_path: Path) -> Root:
 def run(root: Root, words: list[str], *arguments: str) -> Ran:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TILLER")}
     command = [sys.executable, *words, "--root", str(root.path), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=inherited, timeout=200, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, env=inherited, timeout=200)
 
 
 # Real processes: each word beside its script.
