@@ -110,17 +110,24 @@ def rules(account: Account, limits: RiskLimits) -> Iterator[Rule]:
 
 
 def check(breaker: Breaker, limits: RiskLimits, now: datetime) -> Outcome:
-    """Judge the account as it stands: the breaker after it, and what there is to record."""
+    """Judge the account as it stands: the breaker after it, and what there is to record.
+
+    An alert is recorded once an account day: an account with many trades has a run of losing ones every few minutes.
+    """
     account = breaker.account._replace(peak=max(breaker.account.peak, breaker.account.equity))
     alerts = {alert.name: alert for alert in _alerts(account, limits)}
-    events = [_event(now, ALERT, alert) for name, alert in alerts.items() if name not in breaker.alerts]
+    recorded = breaker.recorded if breaker.recorded_day == account.day else ()
+    new = [alert for name, alert in alerts.items() if name not in (*breaker.alerts, *recorded)]
+    events = [_event(now, ALERT, alert) for alert in new]
     trip = breaker.trip
     if trip is None:
         worst = max(rules(account, limits), key=lambda rule: rule.usage)
         if worst.usage >= 1:
             trip = Trip(worst.name, worst.value, worst.limit, worst.reason, now)
             events.append(_event(now, TRIP, worst))
-    return replace(breaker, account=account, trip=trip, alerts=tuple(alerts)), tuple(events)
+    recorded += tuple(alert.name for alert in new)
+    after = Breaker(account, trip, breaker.halt, tuple(alerts), recorded, account.day)
+    return after, tuple(events)
 
 
 def verdict(breaker: Breaker, limits: RiskLimits) -> Risk:

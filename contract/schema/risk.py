@@ -70,6 +70,10 @@ class Breaker:
     trip: Trip | None = None
     halt: str | None = None
     alerts: tuple[str, ...] = ()
+    """The rules that warn now."""
+    recorded: tuple[str, ...] = ()
+    """Those of which an alert was recorded on `recorded_day`, a day of the account."""
+    recorded_day: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def parse_risk_state(text: bytes, path: Path) -> RiskState:
             trip=_parse_trip(fields.section("trip")) if "trip" in fields else None,
             halt=fields.text("halt") if "halt" in fields else None,
             alerts=fields.texts("alerts"),
+            recorded=fields.texts("recorded"),
+            recorded_day=_maybe_signed(fields, "recorded_day"),
         ),
         position=position or None,
         ids=fields.texts("ids"),
@@ -146,6 +152,8 @@ def encode_risk_state(record: RiskState) -> bytes:
             "trip": trip and vars(trip) | {"at": format_time(trip.at)},
             "halt": breaker.halt,
             "alerts": list(breaker.alerts),
+            "recorded": list(breaker.recorded),
+            "recorded_day": breaker.recorded_day,
             "account": account,
             "position": record.position,
             "ids": list(record.ids),

@@ -72,7 +72,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "risk_state": {
         "trip": {"rule": "drawdown", "value": 0.26, "threshold": 0.25, "reason": "drawdown 26% of 25%", "at": NOW},
         "halt": "lunch",
-        "alerts": ["losing_days"],
+        **{"alerts": ["losing_days"], "recorded": ["losing_days"], "recorded_day": 20_411},
         "account": {
             **{"equity": 1.7e4, "day_open": 1.8e4, "week_open": 1.8e4, "peak": 2e4, "losing_days": 4, "day": 20_412},
             **{"time_us": 10**15, "since_us": -5, "meeting": False, "stated": True},

@@ -65,7 +65,13 @@ accounts = st.builds(
 )
 trips = st.builds(risk.Trip, texts, numbers, numbers, texts, times)
 breakers = st.builds(
-    risk.Breaker, accounts, st.none() | trips, st.none() | texts, st.lists(texts, max_size=3).map(tuple)
+    risk.Breaker,
+    accounts,
+    st.none() | trips,
+    st.none() | texts,
+    alerts=st.lists(texts, max_size=3).map(tuple),
+    recorded=st.lists(texts, max_size=3).map(tuple),
+    recorded_day=st.none() | st.integers(-(10**6), 10**6),
 )
 children = st.builds(supervision.Child, st.none() | st.integers(1, 10**9), counts, texts)
 seen = st.builds(

@@ -51,8 +51,7 @@ def judged(account: Account, rows: Iterable[Row], limits: RiskLimits = LIMITS) -
     breaker = Breaker(account)
     events: list[RiskEvent] = []
     for one in rows:
-        account = observe(breaker.account, one)
-        breaker, more = check(Breaker(account, breaker.trip, breaker.halt, breaker.alerts), limits, NOW)
+        breaker, more = check(replace(breaker, account=observe(breaker.account, one)), limits, NOW)
         events += more
     return breaker, events
 
@@ -330,7 +329,14 @@ def test_runs_of_losses_warn_once_each() -> None:
     assert alerts(row(MONDAY + day, -1) for day in range(3)) == ["losing_trades"]
     assert alerts(row(MONDAY + day, -1) for day in range(9)) == ["losing_trades", "losing_days"]
     again = [-1, -1, -1, -1, 1, -1, -1, 0, -1, -1]
-    assert alerts(row(MONDAY, pnl) for pnl in again) == ["losing_trades"] * 2
+    assert alerts(row(MONDAY + day, pnl) for day, pnl in enumerate(again)).count("losing_trades") == 2
+
+
+def test_a_busy_account_is_warned_once_a_day() -> None:
+    pnl_of_rows = [-1, -1, -1, 1] * 50
+    assert alerts(row(MONDAY, pnl) for pnl in pnl_of_rows) == ["losing_trades"]
+    days = [row(MONDAY + day, pnl) for day in range(5) for pnl in pnl_of_rows]
+    assert alerts(days).count("losing_trades") == 5
 
 
 @pytest.mark.parametrize(
