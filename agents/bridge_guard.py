@@ -62,7 +62,7 @@ class Guard:
         self.trouble = ""
         self.reading = False
         """Whether there is more of the history to be read."""
-        self._rows = Rows(system, root.pnl_history, position, state.ids)
+        self._rows = Rows(system, root.pnl_history, ("equity",), position, state.ids)
         self._unread: Iterator[Trade | Turn] = iter(())
         self._quiet = state.breaker.account.meeting
         self._events: list[RiskEvent] = []

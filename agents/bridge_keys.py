@@ -68,7 +68,7 @@ class Traded:
     """What each strategy traded in each symbol lately, in money."""
 
     def __init__(self, context: Context) -> None:
-        self._rows = Rows(context.system, context.root.pnl_history)
+        self._rows = Rows(context.system, context.root.pnl_history, ("strategy", "notes", "symbol", "qty", "price"))
         self._by_day: dict[int, dict[tuple[str, str], float]] = {}
 
     def shares(self, context: Context) -> Shares:

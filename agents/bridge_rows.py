@@ -18,11 +18,21 @@ IDS_KEPT = 256
 
 
 class Rows:
-    def __init__(self, system: System, path: Path, position: Position | None = None, ids: Iterable[str] = ()) -> None:
+    """`wanted`: the columns that are looked at, of those that a row can do without; an id is looked at anyway."""
+
+    def __init__(
+        self,
+        system: System,
+        path: Path,
+        wanted: Iterable[str],
+        position: Position | None = None,
+        ids: Iterable[str] = (),
+    ) -> None:
         self._tail = Tail(system, path, position, block=_BLOCK)
         self._seen = SeenIds(IDS_COMPARED)
         self._last_ids = deque(ids, IDS_KEPT)
         self._columns: dict[bytes, Columns] = {}
+        self._wanted = {"id", *wanted}
         for row_id in self._last_ids:
             self._seen.repeats(row_id)
 
@@ -50,7 +60,7 @@ class Rows:
     def _trades(self, chunk: Chunk, attribution: Attribution) -> Iterator[Trade]:
         columns = self._columns.get(chunk.header)
         if columns is None:
-            columns = self._columns[chunk.header] = Columns.parse(chunk.header)
+            columns = self._columns[chunk.header] = Columns.parse(chunk.header).only(self._wanted)
         start = 0
         while start < len(chunk.data):
             end = chunk.data.index(b"\n", start) + 1

@@ -13,10 +13,11 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import NamedTuple, TypeVar
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from contract.errors import BadInput
 from contract.schema.names import STRATEGIES
@@ -42,8 +43,6 @@ _TIME = re.compile(
 _FIELD = re.compile(r'(?:"([^"]*(?:""[^"]*)*)"|([^",]*))(,|\Z)')
 _STRATEGY_AS_WORD = re.compile(rf"\b(?:{'|'.join(STRATEGIES)})\b")
 
-Parsed = TypeVar("Parsed", int, float)
-
 
 class Trade(NamedTuple):
     """A row as it stands in the file; what is missing or empty is None. Times are microseconds since 1970, UTC."""
@@ -52,15 +51,15 @@ class Trade(NamedTuple):
     time: int
     pnl: float
     strategy: str | None
-    symbol: str | None
-    side: str | None
-    qty: float | None
-    price: float | None
-    fee: float | None
-    capital: float | None
-    equity: float | None
-    entry_time: int | None
-    id: str | None
+    symbol: str | None = None
+    side: str | None = None
+    qty: float | None = None
+    price: float | None = None
+    fee: float | None = None
+    capital: float | None = None
+    equity: float | None = None
+    entry_time: int | None = None
+    id: str | None = None
     unread: tuple[str, ...] = ()  # optional columns whose content could not be read
 
 
@@ -106,6 +105,20 @@ class Columns:
         if "pnl" not in index:
             raise BadInput("the header has no column 'pnl'", hint="without it no row says what a trade earned")
         return cls(count=len(names), times=times, notes=notes, **index)
+
+    @cached_property
+    def optional(self) -> tuple[tuple[str, int, Callable[[str], object]], ...]:
+        """What a row can do without, as far as it is there: its name, where it stands, and what reads it."""
+        places = ((name, getattr(self, name)) for name in _PARSERS)
+        return tuple((name, index, _PARSERS[name]) for name, index in places if index is not None)
+
+    def only(self, wanted: Container[str]) -> Columns:
+        """For a reader that wants no more than these fields of those that a row can do without.
+
+        The same rows are good, and reading one takes less; what is not wanted is missing.
+        """
+        fields: dict[str, Any] = {name: None for name in ("strategy", *_PARSERS) if name not in wanted}
+        return replace(self, notes=self.notes if "notes" in wanted else (), **fields)
 
 
 @dataclass(frozen=True)
@@ -165,13 +178,28 @@ def parse_time(text: str) -> int | None:
     if found is None:
         return None
     year, month, day, hour, minute, second, fraction, sign, zone_hour, zone_minute = found.groups("0")
-    try:
-        days = date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
-    except ValueError:
+    days = _days(year, month, day)
+    if days is None:
         return None
     ahead_min = (int(zone_hour) * 60 + int(zone_minute)) * (-1 if sign == "-" else 1)
     minutes = (days * 24 + int(hour)) * 60 + int(minute) - ahead_min
     return (minutes * 60 + int(second)) * 1_000_000 + int(fraction.ljust(6, "0")[:6])
+
+
+@lru_cache(maxsize=256)
+def _days(year: str, month: str, day: str) -> int | None:
+    """Days since 1970; None where there is no such day. Rows that follow each other are of one day, as a rule."""
+    try:
+        return date(int(year), int(month), int(day)).toordinal() - _EPOCH_DAY
+    except ValueError:
+        return None
+
+
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(("symbol", "side", "id"), str),
+    **dict.fromkeys(("qty", "price", "fee", "capital", "equity"), parse_number),
+    "entry_time": parse_time,
+}
 
 
 class SeenIds:
@@ -214,35 +242,16 @@ def _trade(fields: list[str], offset: int, columns: Columns, attribution: Attrib
     if pnl is None:
         raise _Unreadable("unreadable pnl")
     unread: list[str] = []
-
-    def text(index: int | None) -> str:
-        return "" if index is None else fields[index]
-
-    def optional(name: str, index: int | None, parse: Callable[[str], Parsed | None]) -> Parsed | None:
-        if index is None or not fields[index]:
-            return None
-        parsed = parse(fields[index])
-        if parsed is None:
-            unread.append(name)
-        return parsed
-
-    symbol = text(columns.symbol)
-    return Trade(
-        offset=offset,
-        time=time,
-        pnl=pnl,
-        strategy=attribution.strategy(text(columns.strategy), [fields[index] for index in columns.notes], symbol),
-        symbol=symbol or None,
-        side=text(columns.side) or None,
-        qty=optional("qty", columns.qty, parse_number),
-        price=optional("price", columns.price, parse_number),
-        fee=optional("fee", columns.fee, parse_number),
-        capital=optional("capital", columns.capital, parse_number),
-        equity=optional("equity", columns.equity, parse_number),
-        entry_time=optional("entry_time", columns.entry_time, parse_time),
-        id=text(columns.id) or None,
-        unread=tuple(unread),
-    )
+    found: dict[str, Any] = {}
+    for name, index, parse in columns.optional:
+        if content := fields[index]:
+            found[name] = parse(content)
+            if found[name] is None:
+                unread.append(name)
+    named = "" if columns.strategy is None else fields[columns.strategy]
+    notes = [fields[index] for index in columns.notes]
+    strategy = attribution.strategy(named, notes, found.get("symbol", ""))
+    return Trade(offset, time, pnl, strategy, **found, unread=tuple(unread))
 
 
 def _names(header: bytes) -> list[str]:

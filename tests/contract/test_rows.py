@@ -189,6 +189,32 @@ def test_what_is_no_time(text: str) -> None:
     assert parse_time(text) is None
 
 
+OURS = ",".join(PNL_HEADER).encode()
+NOTHING = Trade(77, NEW_YEAR_2026, 0.0, None)._asdict()
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [(), ("equity", "id"), ("symbol", "qty", "price"), ("strategy",), ("notes",)],
+    ids=lambda wanted: " ".join(wanted) or "none",
+)
+def test_who_wants_few_fields_finds_them_as_they_are_and_no_others(wanted: tuple[str, ...]) -> None:
+    line = b"d,2026-01-01,SPY,buy,2,3,vix_strategy,,macd_momentum,0.5,1000,many,2026-01-01,a-1"
+    trade = parse_row(line, 77, Columns.parse(OURS).only(wanted), Attribution())
+    whole = {**parse_trade(line, OURS)._asdict(), "unread": ("equity",) if "equity" in wanted else ()}
+    if "notes" in wanted:
+        wanted, whole["strategy"] = ("strategy",), "vix_strategy"
+    assert isinstance(trade, Trade)
+    assert trade._asdict() == {**NOTHING, **{name: whole[name] for name in (*wanted, "unread")}}
+
+
+@pytest.mark.parametrize("line", [b"d,2026-01-01,SPY", b"d,,SPY,buy,2,3,,,,,,,,", b"d,2026-01-01,SPY,buy,2,3,,x,,,,,,"])
+def test_a_row_is_bad_for_whoever_wants_little_of_it_too(line: bytes) -> None:
+    row = parse(line, OURS)
+    assert isinstance(row, BadRow)
+    assert parse_row(line, 77, Columns.parse(OURS).only(()), Attribution()) == row
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
