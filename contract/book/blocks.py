@@ -108,7 +108,7 @@ class BlockReader:
             return Block(trades, 0, [])
         strictly = self._read_strictly(((offset + start, line) for start, line in plain.others()), columns)
         trades = Trades.joined([trades.take(plain.sure), strictly.trades])
-        return strictly._replace(trades=trades.take(np.argsort(trades.offset)))
+        return strictly._replace(trades=trades.take(np.argsort(trades.offset, kind="stable")))
 
     def _read_strictly(self, lines: Iterable[tuple[int, bytes]], columns: Columns) -> Block:
         """Lines with their offsets, one by one."""

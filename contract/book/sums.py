@@ -38,5 +38,5 @@ class KeyedSums:
         """The keys from `since` on, in order `(keys,)`, and their sums `(sums, keys)`."""
         keys = self._keys[: len(self._row)]
         rows = np.flatnonzero(keys >= since)
-        rows = rows[np.argsort(keys[rows])]
+        rows = rows[np.argsort(keys[rows], kind="stable")]  # the fastest where they came nearly in order, as days do
         return keys[rows], self._sums[:, rows]
