@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How long the bot waits: from the append of a day's marks until allocations_override.json holds what follows from it.
 
-    python3 benchmarks/egress.py [--days 756] [--updates 100]
+    python3 benchmarks/egress.py [--days 756] [--updates 100] [--json]
 
 Inference and the bridge are processes of their own, as an operator starts them, with `inference.min_interval_s` 0. The
 clock runs from before the append until a reader that does nothing but look finds the next generation, which is on the
@@ -33,11 +33,14 @@ from statistics import median, quantiles
 from typing import Any
 
 from benchmarks.egress_bridge import memory_mib, wait_until
+from benchmarks.figure import Figure, print_figures
 from contract.files import read_record
 from contract.schema.names import CHECKOUT, STRATEGIES, Root
 from contract.schema.weights import parse_allocations
 from contract.system import OperatingSystem
 
+COMMAND = "python3 benchmarks/egress.py"
+MOST_MS = 100.0
 QUICK = {"TILLER__INFERENCE__MIN_INTERVAL_S": "0"}
 QUIET: dict[str, Any] = {name: subprocess.DEVNULL for name in ("stdin", "stdout", "stderr")}
 
@@ -46,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--days", type=int, default=756, help="of history, as the paper trader makes it")
     parser.add_argument("--updates", type=int, default=100, help="how many to time")
+    parser.add_argument("--json", action="store_true", help="print the figures for the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiller-benchmark-") as directory, ExitStack() as running:
         root = Root(Path(directory))
@@ -62,12 +66,18 @@ def main() -> int:
         took_ms = [1e3 * update(root, number) for number in range(options.updates)]
         memory = [memory_mib(process.pid)["VmRSS"] for process in started]
     slow_ms = quantiles(took_ms, n=20)[18]
+    if options.json:
+        what = "a day's marks appended, the bot's file on the disk"
+        print_figures(
+            [
+                Figure(f"{what}, median", median(took_ms), "ms", COMMAND, at_most=MOST_MS),
+                Figure(f"{what}, 95 of 100", slow_ms, "ms", COMMAND),
+            ]
+        )
+        return 0
     print(f"append -> the bot's file: {median(took_ms):.1f} ms at the median, {slow_ms:.1f} at 95%")
     print(f"inference {memory[0]:.0f} MiB, bridge {memory[1]:.0f} MiB")
     return 0
-
-
-
 
 
 def program(root: Root, path: str, *arguments: str) -> list[str]:

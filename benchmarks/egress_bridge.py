@@ -3,7 +3,7 @@
 
     python3 benchmarks/egress_bridge.py                    200 updates at 0, 5 k and 500 k trades: about a minute
     python3 benchmarks/egress_bridge.py --trades 5000      only there
-    python3 benchmarks/egress_bridge.py --json             for machines
+    python3 benchmarks/egress_bridge.py --json             for the table
 
 The bridge is a process of its own, as an operator starts it. The clock runs from before the source's file is renamed
 into its place until a reader that does nothing but look finds the new generation in allocations_override.json, which
@@ -23,16 +23,16 @@ if __name__ == "__main__":
     reenter()
 
 import argparse
-import json
 import random
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 
+from benchmarks.figure import Figure, Peer, print_figures
 from contract.errors import TillerError
 from contract.files import publish, read_record
 from contract.schema.names import PNL_HEADER, STRATEGIES, Root
@@ -43,6 +43,8 @@ from contract.system import OperatingSystem
 TRADES = (0, 5_000, 500_000)
 UPDATES = 200
 PATIENCE_S = 120.0
+COMMAND = "python3 benchmarks/egress_bridge.py"
+MOST_MIB, THE_ANCESTORS_MIB = 40.0, 12.0
 BRIDGE = Path(__file__).resolve().parents[1] / "agents" / "weights_bridge.py"
 
 Figures = dict[str, float]
@@ -55,7 +57,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trades", type=int, nargs="+", default=TRADES, help="how many (default: 0, 5 k and 500 k)")
     parser.add_argument("--updates", type=int, default=UPDATES, help=f"how many to time (default: {UPDATES})")
-    parser.add_argument("--json", action="store_true", help="print the figures for machines")
+    parser.add_argument("--json", action="store_true", help="print the figures for the table")
     options = parser.parse_args()
     measured = []
     for trades in options.trades:
@@ -65,8 +67,17 @@ def main() -> int:
                 print("".join(f"{title:>{width}}" for title, width in zip(_TITLES, _WIDTHS, strict=True)))
             print("".join(f"{cell:>{width}}" for cell, width in zip(cells(measured[-1]), _WIDTHS, strict=True)))
     if options.json:
-        print(json.dumps(measured, indent=2))
+        print_figures(figure for found in measured for figure in figures(found))
     return 0
+
+
+def figures(found: Figures) -> Iterator[Figure]:
+    """For the table."""
+    what = f"the bridge at {found['trades']:,.0f} trades"
+    yield Figure(f"{what}, a source's weights told", found["median_ms"], "ms", COMMAND)
+    yield Figure(f"{what}, until it has read them all", found["met_s"], "s", COMMAND)
+    theirs = Peer("the ancestor, elsewhere", THE_ANCESTORS_MIB)
+    yield Figure(f"{what}, memory at the most", found["peak_mib"], "MiB", COMMAND, at_most=MOST_MIB, peer=theirs)
 
 
 def cells(figures: Figures) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Final wealth of six allocators on the six classical data sets, beside what the literature prints.
 
-    python3 -m benchmarks.published_wealth
+    python3 -m benchmarks.published_wealth [--json]
 
 The data ship with the package universal-portfolios (`pip install --no-deps universal-portfolios`; its code is never
 imported): a column an asset, a row a day, and in it the wealth that 1 has grown to by the end of that day.
@@ -8,6 +8,7 @@ imported): a column an asset, a row a day, and in it the wealth that 1 has grown
 
 from __future__ import annotations
 
+import argparse
 import csv
 import importlib.util
 import sys
@@ -20,9 +21,11 @@ from numpy.typing import NDArray
 if __package__ in (None, ""):
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks.figure import Figure, Peer, print_figures
 from trading.allocators import ALLOCATORS
 from trading.backtest import backtest
 
+COMMAND = "python3 -m benchmarks.published_wealth"
 FILES = {
     "NYSE(O)": "nyse_o.csv",
     "NYSE(N)": "nyse_n.csv",
@@ -75,6 +78,9 @@ def agrees(wealth: float, printed: str | None) -> bool:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="also print the figure for the table")
+    options = parser.parse_args()
     folder = data_folder()
     if folder is None:
         print("the data are missing: pip install --no-deps universal-portfolios", file=sys.stderr)
@@ -91,6 +97,11 @@ def main() -> int:
             different += not same
             verdict = "" if same else "  DIFFERENT"
             print(f"{name:9} {allocator:25} {ours:12.6f} {printed[column] or '-':>12} {seconds:8.2f}{verdict}")
+    if options.json:
+        known = sum(printed is not None for column in PUBLISHED.values() for printed in column)
+        what = "published wealths of six allocators on six data sets, to the printed digits"
+        literature = Peer("the literature", float(known))
+        print_figures([Figure(what, float(known - different), "", COMMAND, at_least=float(known), peer=literature)])
     return 1 if different else 0
 
 
