@@ -10,14 +10,8 @@ test:             ## the tests alone, in the .venv that `make check` makes
 	$(PY) -m pytest -n 2
 faults:           ## the long counts of the fault table
 	$(PY) -m pytest -n 2 -m faults
-bench:            ## the speed claims, measured here
-	$(PY) benchmarks/history.py
-	$(PY) benchmarks/features.py
-	$(PY) benchmarks/egress_inference.py
-	$(PY) benchmarks/egress_bridge.py
-	$(PY) benchmarks/egress.py
-	$(PY) benchmarks/ppo_speed.py
-	$(PY) -m benchmarks.published_wealth
+bench:            ## every figure of benchmarks/ beside its target, measured here
+	$(PY) benchmarks/table.py
 learning:         ## what is learnt on simulated worlds: hours
 	for kind in planted random no_edge fees; do $(PY) benchmarks/learning.py $$kind --seconds 30 120; done
 prior:            ## make the model that ships anew, from simulated worlds
