@@ -1,7 +1,7 @@
 # Needs nothing but what the two commands need, and saves typing them. `make` alone lists the targets.
 PY := .venv/bin/python
 
-.PHONY: help check test faults bench learning prior demo soak
+.PHONY: help check test faults bench endurance learning prior demo soak
 help:             ## this list
 	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
@@ -12,6 +12,8 @@ faults:           ## the long counts of the fault table
 	$(PY) -m pytest -n 2 -m faults
 bench:            ## every figure of benchmarks/ beside its target, measured here
 	$(PY) benchmarks/table.py
+endurance:        ## a year of a busy account in minutes: memory, files and latency
+	$(PY) benchmarks/endurance.py
 learning:         ## what is learnt on simulated worlds: hours
 	for kind in planted random no_edge fees; do $(PY) benchmarks/learning.py $$kind --seconds 30 120; done
 prior:            ## make the model that ships anew, from simulated worlds
