@@ -2,7 +2,7 @@
 """A year of a busy account in minutes: what becomes of memory, of files, and of how long an update takes.
 
     python3 benchmarks/endurance.py                       10^6 trades on 260 days: about a quarter of an hour
-    python3 benchmarks/endurance.py --trades 10000 --days 20
+    python3 benchmarks/endurance.py --trades 10000 --days 20    shows that it works; all is still warming up
     python3 benchmarks/endurance.py --json                also prints the figures for the table
 
 A bot writes its history, marks and equity as the paper trader does, with a bad row now and then; the history is rotated

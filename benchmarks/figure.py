@@ -60,9 +60,11 @@ class Figure:
 
 
 def shown(value: float) -> str:
-    """With as many digits as mean something: three, or all before the point."""
+    """With as many digits as mean something: three, or all before the point; a whole number as it is."""
     if not math.isfinite(value):
         return str(value)
+    if value == int(value):
+        return f"{value:,.0f}"
     whole = len(f"{abs(value):.0f}") if abs(value) >= 1 else 0
     return f"{value:,.{max(0, 3 - whole)}f}"
 
