@@ -1,9 +1,9 @@
 """The model as a file: arrays and plain values, verified before a byte of it is believed.
 
 A checkpoint is a pickle that holds nothing but dictionaries, lists, text, numbers and bytes, so that numpy alone can
-read it and nothing in it can run: its opcodes are checked against the few that such values need, and then it is loaded
-by an unpickler that refuses to find any class. Its manifest, `config.json`, is written last and names the one
-checkpoint that belongs to it, by generation, size and sha256.
+read it and nothing in it can run: its opcodes are counted, and checked against the few that such values need, and then
+it is loaded by an unpickler that refuses to find any class. Its manifest, `config.json`, is written last and names the
+one checkpoint that belongs to it, by generation, size and sha256.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ VERSION = 1
 LARGEST = 8 << 20
 MOST_VALUES = 2_000_000
 """Of all arrays together."""
+MOST_OPCODES = 100_000
+"""A model needs some hundreds. A byte that makes an empty list takes 72 in memory: 8 MiB of them would be 584."""
 DTYPES = ("float32", "float64", "int64")
 PROTOCOL = 4
 
@@ -86,7 +88,13 @@ def decode_checkpoint(content: bytes, path: Path) -> Checkpoint:
         refuse("has settings that are not plain values")
     if not isinstance(arrays, dict):
         refuse("has no arrays")
-    read = {str(name): _array(name, array, path) for name, array in arrays.items()}
+    read: dict[str, Array] = {}
+    values_read = 0
+    for name, array in arrays.items():
+        read[str(name)] = _array(name, array, path)
+        values_read += read[str(name)].size
+        if values_read > MOST_VALUES:  # of few bytes, if all refer to the same
+            refuse(f"has arrays of more than {MOST_VALUES:,} values together")
     return Checkpoint(tuple(features), read, settings)
 
 
@@ -104,7 +112,9 @@ def _unpickle(content: bytes, path: Path) -> Any:
     expected = (pickle.UnpicklingError, ValueError, LookupError, EOFError, TypeError, AttributeError, OverflowError)
     try:
         end = 0
-        for opcode, _, position in pickletools.genops(content):
+        for number, (opcode, _, position) in enumerate(pickletools.genops(content), start=1):
+            if number > MOST_OPCODES:
+                raise pickle.UnpicklingError(f"more than {MOST_OPCODES:,} opcodes")
             if opcode.name not in _ALLOWED_OPCODES:
                 raise pickle.UnpicklingError(f"{opcode.name} at byte {position}")
             end = (position or 0) + 1

@@ -93,6 +93,12 @@ def _many_references() -> list[object]:
     return nested
 
 
+def _one_array_many_times() -> dict[str, object]:
+    """Sixteen million values in few bytes."""
+    array = {"dtype": "float32", "shape": [1000], "data": bytes(4000)}
+    return _content(arrays={str(number): array for number in range(16_000)})
+
+
 MALFORMED: dict[str, object] = {
     "another version": _content(version=2),
     "no version": {},
@@ -121,6 +127,7 @@ MALFORMED: dict[str, object] = {
     "data is text": _array(data="00000000"),
     "nan": _array(data=np.array([1, np.nan], "float32").tobytes()),
     "infinity": _array(data=np.array([1, np.inf], "float32").tobytes()),
+    "one array many times": _one_array_many_times(),
     "a tuple": (1, 2),
     "a set": {1, 2},
     "an array of numpy's": np.zeros(3),
@@ -157,6 +164,8 @@ STREAMS = {
     "an append to a number": b"\x80\x04K\x01Na.",
     "a newline in its name": b"cos\nsys\ntem\n.",
     "too large": bytes(LARGEST + 1),
+    "millions of empty tables": b"\x80\x04" + b"}" * (LARGEST - 3) + b".",
+    "lists nested by the million": b"\x80\x04" + b"]" * (LARGEST // 2) + b"a" * (LARGEST // 2 - 4) + b".",
 }
 
 
