@@ -41,6 +41,8 @@ _PARTS: Mapping[str, tuple[int, ...]] = {
     "center": (len(FEATURES),),
     "scale": (len(FEATURES),),
 }
+_LARGEST = 1e6
+"""No training leads anywhere near. Far beyond, products overflow, and what is wanted is no number any more."""
 _EIGHTHS = np.full(_COUNT, 1.0 / _COUNT)
 
 
@@ -122,7 +124,8 @@ _OWN = 4
 def input_size(actor: str, groups: tuple[str, ...]) -> int:
     """How many numbers the network is given: for each strategy, or for all at once."""
     if actor not in ACTORS or not set(groups) <= set(GROUPS) or len(set(groups)) != len(groups):
-        raise BadInput(f"actor {actor!r} with groups {groups}", hint=f"one of {ACTORS}; of {tuple(GROUPS)}, each once")
+        said = f"actor {actor[:40]!r} with groups {str(groups)[:120]}"
+        raise BadInput(said, hint=f"one of {ACTORS}; of {tuple(GROUPS)}, each once")
     widths = {group: len(FEATURES[GROUPS[group]]) for group in groups}
     if actor == WHOLE_ACTOR:
         return sum(widths.values())
@@ -185,4 +188,7 @@ def knowing(checkpoint: Checkpoint, known: Identity) -> Checkpoint:
 
 
 def _double(array: Array) -> FloatArray:
-    return array.astype(np.float64)
+    values = array.astype(np.float64)
+    if np.abs(values).max(initial=0.0) > _LARGEST:
+        raise BadInput(f"holds numbers beyond {_LARGEST:,.0f}", hint="roll back to another generation")
+    return values

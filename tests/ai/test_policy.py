@@ -245,6 +245,9 @@ REFUSED = {
     "a group twice": (altered(settings={"groups": ["strategy", "strategy"]}), "with groups"),
     "too many groups": (altered(settings={"groups": list(EVERY_GROUP)}), "does not fit 22 inputs"),
     "nothing of strategies": (altered(settings={"groups": ["market"]}), "nothing to tell strategies apart by"),
+    "numbers that overflow": (altered(arrays={"actor_1_weight": np.full((6, 6), 1e300)}), "holds numbers beyond 1,000"),
+    "numbers of the other sign": (altered(arrays={"standing": np.full(8, -1e7)}), "holds numbers beyond 1,000,000"),
+    "an actor without end": (altered(settings={"actor": "x" * 10_000}), "actor 'x{40}' with groups"),
     "the other actor": (altered(settings={"actor": WHOLE_ACTOR}), "does not fit 20 inputs"),
 }
 
