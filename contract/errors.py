@@ -21,7 +21,7 @@ class TillerError(Exception):
     def __str__(self) -> str:
         # A file may be called anything; an error is one line whatever it is called.
         where = f"{one_line(str(self.path))}: " if self.path is not None else ""
-        hint = f" ({self.hint})" if self.hint else ""
+        hint = f" ({one_line(self.hint)})" if self.hint else ""
         return f"{where}{one_line(self.message)}{hint}"
 
 

@@ -26,7 +26,7 @@ def test_one_line_cannot_break_a_line_or_a_terminal(text: str) -> None:
     assert one_line(text).isprintable()
     if text.isprintable():
         assert one_line(text) == text
-    assert str(BadInput(text, path=Path("/" + text.replace("\0", "")))).isprintable()
+    assert str(BadInput(text, path=Path("/" + text.replace("\0", "")), hint=f"mend {text}")).isprintable()
 
 
 def test_control_characters_are_written_out() -> None:
