@@ -38,8 +38,10 @@ def examine_machine(system: System, root: Root) -> Iterator[Finding]:
     yield _python()
     yield _packages()
     yield _torch()
-    for directory in (root.state, root.model, root.runtime, root.locks, root.logs):
-        yield _directory(directory, open_to=OTHERS if directory == root.locks else stat.S_IWOTH)
+    for directory in (root.state, root.runtime, root.logs):
+        yield _directory(directory, closed_to=stat.S_IWOTH)
+    yield _directory(root.model, closed_to=stat.S_IWGRP | stat.S_IWOTH)
+    yield _directory(root.locks, closed_to=OTHERS)
     yield _disk(root)
     yield _clock(system, root)
     yield _watches()
@@ -81,8 +83,8 @@ def _torch() -> Finding:
     return Finding("torch", OK, f"installed, {_version('torch')}")
 
 
-def _directory(directory: Path, open_to: int) -> Finding:
-    """`open_to`: what others may not do there."""
+def _directory(directory: Path, closed_to: int) -> Finding:
+    """`closed_to`: what others than its owner may not do there."""
     name = directory.name
     nearest = _nearest(directory)
     if not nearest.is_dir():
@@ -93,10 +95,12 @@ def _directory(directory: Path, open_to: int) -> Finding:
         return Finding(name, WRONG, f"{nearest} is not writable", f"chown -R $(id -un) {quoted(nearest)}")
     if nearest != directory:
         return Finding(name, OK, f"{directory} will be made when it is needed")
-    if stat.S_IMODE(directory.stat().st_mode) & open_to:
-        if open_to == stat.S_IWOTH:
-            return Finding(name, WRONG, f"anyone may write to {directory}", f"chmod o-w {quoted(directory)}")
+    wrong = stat.S_IMODE(directory.stat().st_mode) & closed_to
+    if wrong and closed_to == OTHERS:
         return Finding(name, WARNING, f"others may look into {directory}", f"chmod 700 {quoted(directory)}")
+    if wrong:
+        who, whom = "anyone" if wrong & stat.S_IWOTH else "a group", "go" if closed_to & stat.S_IWGRP else "o"
+        return Finding(name, WRONG, f"{who} may write to {directory}", f"chmod {whom}-w {quoted(directory)}")
     return Finding(name, OK, f"{directory} is writable")
 
 

@@ -90,8 +90,8 @@ def read_guarded(system: System, path: Path, *, largest: int = LARGEST_JSON) -> 
     owners = (system.user_id(), 0)
     try:
         directory = system.stat(path.parent)
-        if directory.mode & stat.S_IWOTH or directory.uid not in owners:
-            raise BadInput("others can write there", path=path.parent, hint=f"chown and chmod o-w {path.parent}")
+        if directory.mode & (stat.S_IWOTH | stat.S_IWGRP) or directory.uid not in owners:
+            raise BadInput("others can write there", path=path.parent, hint=f"chown and chmod go-w {path.parent}")
         return _read(system, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, largest, owners)
     except FileNotFoundError:
         return None

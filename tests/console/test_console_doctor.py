@@ -179,6 +179,17 @@ def test_a_file_system_that_is_read_only_needs_another_remedy(root: Root, monkey
     assert found.remedy.startswith("mount ")
 
 
+@pytest.mark.parametrize(("mode", "who"), [(0o775, "a group"), (0o777, "anyone")])
+def test_the_directory_of_the_models_is_closed_to_a_group_as_well(root: Root, mode: int, who: str) -> None:
+    root.model.mkdir(parents=True)
+    assert findings(root)["rl_model"].verdict == OK
+    root.model.chmod(mode)
+    found = findings(root)["rl_model"]
+    assert (found.verdict, found.detail) == (WRONG, f"{who} may write to {root.model}")
+    subprocess.run(["sh", "-c", found.remedy], check=True)
+    assert findings(root)["rl_model"].verdict == OK
+
+
 def test_a_directory_that_is_not_ours_is_mended_by_its_remedy(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
     root.logs.mkdir(parents=True)
     monkeypatch.setattr(os, "access", lambda path, mode: path != root.logs)

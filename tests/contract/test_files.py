@@ -362,10 +362,11 @@ def test_what_only_we_can_have_written_is_read(system: FakeSystem) -> None:
 def test_what_somebody_else_can_have_written_is_not(tmp_path: Path) -> None:
     path = tmp_path / "open" / "file"
     publish(OperatingSystem(), path, b"whose?")
-    path.parent.chmod(0o777)
-    with pytest.raises(BadInput, match=r"open: others can write there \(chown and chmod o-w .*open\)"):
-        read_guarded(OperatingSystem(), path)
-    path.parent.chmod(0o1775)
+    for mode in (0o777, 0o775, 0o1775, 0o757):
+        path.parent.chmod(mode)
+        with pytest.raises(BadInput, match=r"open: others can write there \(chown and chmod go-w .*open\)"):
+            read_guarded(OperatingSystem(), path)
+    path.parent.chmod(0o1755)
     assert read_guarded(OperatingSystem(), path) == b"whose?"
 
 
