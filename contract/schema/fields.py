@@ -20,6 +20,8 @@ from contract.schema.names import STRATEGIES
 Weights = tuple[float, ...]
 """Eight numbers, in the order of `STRATEGIES`."""
 
+MOST_VALUES = 500_000
+"""In one file. An empty list takes three bytes there and a hundred in memory; nothing of ours comes near."""
 _SHOWN = 60
 _DEEPEST = 32
 """Levels of objects and lists in what is kept as it is: far more than anybody needs, and few enough to write again."""
@@ -56,6 +58,9 @@ class Fields:
 
     @classmethod
     def parse(cls, text: bytes, path: Path) -> Fields:
+        if sum(map(text.count, (b",", b"[", b"{"))) > MOST_VALUES:
+            hint = "its writer should replace it whole"
+            raise BadInput(f"holds more than {MOST_VALUES:,} values", path=path, hint=hint)
         try:
             values = json.loads(text.decode("utf-8-sig"), object_pairs_hook=_no_twins)
         except RecursionError:

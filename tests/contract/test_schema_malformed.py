@@ -144,6 +144,7 @@ NO_OBJECT = {
     "a key twice, deep down": ('{"x": [{"a": 1, "a": 1}]}', "is not valid JSON: a key stands twice in one object"),
     "deep lists": ("[" * 100_000, "is nested too deeply (a flat JSON object was expected)"),
     "deep objects": ('{"a":' * 100_000, "is nested too deeply"),
+    "more values than anything needs": ('{"x": [' + "[], " * 250_000 + "[]]}", "holds more than 500,000 values"),
     "an endless integer": ('{"weights": 1' + "0" * 5000 + "}", "is not valid JSON: Exceeds the limit"),
 }
 
