@@ -1,10 +1,11 @@
-"""What all tests share: the seed of every random one, and one thread each for whatever multiplies matrices."""
+"""What all tests share: the seed of every random one, what they print, and one thread each for what multiplies matrices."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from support.figures import Tell
 
 # Several tests run at once: threads of theirs that wait for each other, spinning, would only hold each other up.
 for library in ("OMP", "OPENBLAS", "MKL"):
@@ -20,3 +21,14 @@ def seed(request: pytest.FixtureRequest) -> int:
     chosen = int(request.config.getoption("--seed"))
     print(f"seed {chosen}: run again with --seed {chosen}")  # shown by pytest when the test fails
     return chosen
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Tell:
+    """Print figures past pytest's capture."""
+
+    def past_capture(text: str) -> None:
+        with capsys.disabled():
+            print(text)
+
+    return past_capture
