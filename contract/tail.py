@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from contract.system import System
 
 ANCHOR = 1 << 10
+LONGEST_BEGINNING = 2 * LONGEST_LINE + 8  # header and first row, line endings and byte order mark
 BLOCK = 4 << 20  # the most that is held at once, unless told otherwise; more than LONGEST_LINE
 
 
@@ -259,7 +260,7 @@ class _Sight(NamedTuple):
     def of(cls, file: OpenFile, position: Position | None) -> _Sight:
         block = file.read(LONGEST_FIELD, 0)
         if block.count(b"\n") < 2:  # a first row that is torn, or very long
-            block = file.read(LONGEST_FIELD + LONGEST_LINE + 1, 0)
+            block = file.read(LONGEST_BEGINNING, 0)
         header, start = _header(block)
         rows = block[start:]
         whole = b"\n" in rows or len(rows) > LONGEST_LINE

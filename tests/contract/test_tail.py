@@ -137,6 +137,16 @@ def test_a_line_of_a_mib_still_waits(watched: Watched) -> None:
     assert watched.poll() == [b"x" * LONGEST_LINE + b"\n"]
 
 
+def test_a_header_may_be_as_long_as_any_line(watched: Watched) -> None:
+    header = HEADER.strip() + b"," * (LONGEST_LINE - len(HEADER.strip()))
+    row = rows(1, 1).strip() + b"," * (LONGEST_LINE - len(rows(1, 1).strip()))
+    watched.append(header + b"\r\n" + row)
+    assert watched.poll() == []
+    watched.append(b"\r\n")
+    (chunk,) = watched.chunks()
+    assert (chunk.header, chunk.data) == (header, row + b"\r\n")
+
+
 # Rotation.
 
 

@@ -20,10 +20,10 @@ from support.watched_csv import HEADER, Watched, rows
 
 from contract import tail as tail_module
 from contract.errors import BadInput, RetryLater
-from contract.rows import LONGEST_FIELD, LONGEST_LINE
+from contract.rows import LONGEST_LINE
 from contract.schema.names import CHECKOUT
 from contract.system import OperatingSystem, Stat
-from contract.tail import Position, Tail, Turn
+from contract.tail import LONGEST_BEGINNING, Position, Tail, Turn
 
 ROTATED, REWRITTEN = Turn.ROTATED, Turn.REWRITTEN
 
@@ -89,7 +89,7 @@ def test_a_copytruncate_right_before_the_first_read_loses_nothing(watched: Watch
 
 def test_a_header_that_is_written_amid_the_first_look_is_no_row(watched: Watched) -> None:
     watched.append(b"")
-    second_look = f"{LONGEST_FIELD + LONGEST_LINE + 1} at 0;"
+    second_look = f"{LONGEST_BEGINNING} at 0;"
     watched.tail = Tail(Interfering("pread", lambda: watched.append(HEADER + rows(1, 2)), second_look), watched.path)
     assert watched.poll() + watched.poll() == [rows(1, 2)]
 
