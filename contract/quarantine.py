@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Container, Iterable
 
 from contract.rows import BadRow
 
-_FORMULA = ("=", "+", "-", "@")
+_FORMULA = re.compile('((?:^|;)[ "]*)([=+@\uff1d\uff0b\uff0d\uff20-])')
+"""What a spreadsheet computes, at the beginning of a cell; where commas are decimal points, a semicolon begins one too.
+The wide forms are those of East Asian keyboards."""
 
 
 def quarantine_line(file: str, bad: BadRow) -> str:
@@ -32,4 +35,4 @@ def unwritten_lines(file: str, bad_rows: Iterable[BadRow], written: Container[st
 def _harmless(text: str) -> str:
     """No character that a terminal obeys, and no beginning that a spreadsheet computes."""
     visible = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-    return f"'{visible}" if visible.startswith(_FORMULA) else visible
+    return _FORMULA.sub(r"\1'\2", visible)

@@ -26,6 +26,9 @@ FILE = "pnl_history.csv"
         pytest.param(b"+1", "'+1", id="plus"),
         pytest.param(b"-1", "'-1", id="minus"),
         pytest.param(b"@SUM(A1)", "'@SUM(A1)", id="at"),
+        pytest.param("\uff1d1".encode(), "'\uff1d1", id="a wide equals sign"),
+        pytest.param(b"2026;=1;-2;x-3", "2026;'=1;'-2;x-3", id="formulas where semicolons part cells"),
+        pytest.param(b'a;"=1', '"a;""\'=1"', id="a formula in quotes behind a semicolon"),
         pytest.param(b"\t=1", r"\t=1", id="tab before a formula"),
         pytest.param(b'say "x"', '"say ""x"""', id="quotes"),
         pytest.param(b"", "", id="blank"),
@@ -36,14 +39,16 @@ def test_a_bad_row_is_shown_and_disarmed(row: bytes, line: str) -> None:
 
 
 @settings(derandomize=True, max_examples=200)
-@given(st.integers(0), st.text(), st.binary())
+@given(st.integers(0), st.text(), st.binary() | st.text(';" =-+@\uff1dx', max_size=9).map(str.encode))
 def test_every_bad_row_makes_one_line_of_four_harmless_fields(offset: int, file: str, row: bytes) -> None:
     line = quarantine_line(file, BadRow(offset, "NUL byte", row))
     assert line.isprintable()
     (fields,) = csv.reader([line])
     assert len(fields) == len(QUARANTINE_HEADER)
     assert fields[1:3] == [str(offset), "NUL byte"]
-    assert not any(field.startswith(("=", "+", "-", "@")) for field in fields)
+    where_semicolons_part = line.split(";")
+    for cell in (*fields, *where_semicolons_part):
+        assert not cell.lstrip(' "').startswith(("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20"))
 
 
 def test_a_bad_row_is_written_once() -> None:
