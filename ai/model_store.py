@@ -297,5 +297,5 @@ def _stored(manifest: Manifest, directory: Path, content: bytes) -> Stored:
     try:
         policy_of(checkpoint)
     except BadInput as error:
-        raise BadInput(error.message, path=path, hint=error.hint) from None
+        raise BadInput(error.message, path=path, hint=error.hint or _HINT) from None
     return Stored(manifest, checkpoint)
