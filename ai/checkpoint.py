@@ -34,7 +34,7 @@ PROTOCOL = 4
 Array = NDArray[Any]
 Plain = str | int | float | bool | None | list["Plain"] | dict[str, "Plain"]
 
-_ALLOWED_OPCODES = frozenset(
+ALLOWED_OPCODES = frozenset(
     {
         *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET"),
         *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"),
@@ -115,7 +115,7 @@ def _unpickle(content: bytes, path: Path) -> Any:
         for number, (opcode, _, position) in enumerate(pickletools.genops(content), start=1):
             if number > MOST_OPCODES:
                 raise pickle.UnpicklingError(f"more than {MOST_OPCODES:,} opcodes")
-            if opcode.name not in _ALLOWED_OPCODES:
+            if opcode.name not in ALLOWED_OPCODES:
                 raise pickle.UnpicklingError(f"{opcode.name} at byte {position}")
             end = (position or 0) + 1
         if end != len(content):

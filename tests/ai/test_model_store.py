@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import random
 import shutil
 from collections.abc import Callable
@@ -247,49 +246,6 @@ def is_read(system: System, root: Root) -> bool:
         assert error.path and error.hint
         return False
     return True
-
-
-def behind_a_link(path: Path) -> None:
-    path.rename(path.with_suffix(".moved"))
-    path.symlink_to(path.with_suffix(".moved"))
-
-
-def turned_into_a_pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def made_huge(path: Path) -> None:
-    os.truncate(path, 9 << 20)
-
-
-TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
-    "gone": (Path.unlink, "is missing"),
-    "a link": (behind_a_link, "cannot read: Too many levels of symbolic links"),
-    "a pipe": (turned_into_a_pipe, "is not a plain file"),
-    "huge": (made_huge, "is larger than 8,388,608 bytes"),
-    "in a directory for everybody": (lambda path: path.parent.chmod(0o777), "others can write there"),
-}
-
-
-@pytest.mark.parametrize(("tamper", "reason"), TAMPERED.values(), ids=TAMPERED)
-def test_what_somebody_else_could_have_put_there_is_not_believed(
-    system: OperatingSystem, root: Root, tamper: Callable[[Path], object], reason: str
-) -> None:
-    put(system, root, 2.0)
-    tamper(root.generation(1))
-    with pytest.raises(BadInput, match=reason) as refused:
-        read_model(system, root)
-    assert refused.value.hint and str(root.model) in str(refused.value)
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-@pytest.mark.parametrize("given_away", ["file", "directory"])
-def test_what_belongs_to_somebody_else_is_not_believed(root: Root, given_away: str) -> None:
-    put(OperatingSystem(), root, 2.0)
-    os.chown(root.generation(1) if given_away == "file" else root.model, 12345, -1)
-    with pytest.raises(BadInput, match="belongs to user 12345" if given_away == "file" else "others can write there"):
-        read_model(OperatingSystem(), root)
 
 
 def test_a_manifest_and_a_checkpoint_that_do_not_agree_are_no_model(system: OperatingSystem, root: Root) -> None:

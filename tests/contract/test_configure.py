@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from attacks.configs import MALFORMED
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from support.malformed_configs import MALFORMED
 
 from contract import configure as configure_module
 from contract.config import Config
