@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from contract.errors import BadInput
 from contract.rows import LONGEST_LINE, Attribution, BadRow, Columns, SeenIds, Trade, parse_row
 from contract.system import System
 from contract.tail import Chunk, Position, Tail, Turn
@@ -60,7 +61,7 @@ class Rows:
     def _trades(self, chunk: Chunk, attribution: Attribution) -> Iterator[Trade]:
         columns = self._columns.get(chunk.header)
         if columns is None:
-            columns = self._columns[chunk.header] = Columns.parse(chunk.header).only(self._wanted)
+            columns = self._columns[chunk.header] = _columns(chunk).only(self._wanted)
         start = 0
         while start < len(chunk.data):
             end = chunk.data.index(b"\n", start) + 1
@@ -71,3 +72,10 @@ class Rows:
             if trade.id is not None:
                 self._last_ids.append(trade.id)
             yield trade
+
+
+def _columns(chunk: Chunk) -> Columns:
+    try:
+        return Columns.parse(chunk.header)
+    except BadInput as error:
+        raise BadInput(error.message, path=chunk.path, hint=error.hint) from None

@@ -180,7 +180,7 @@ def test_a_rewritten_history_that_cannot_be_read_to_its_end_is_begun_again(
     world.root.pnl_history.write_text("timestamp,price\n2026-01-05,1\n")
     saved = world.root.risk_state.read_bytes()
     assert world.look().state == ACTIVE
-    assert "no column 'pnl'" in world.trouble
+    assert f"{world.root.pnl_history}: the header has no column 'pnl'" in world.trouble
     assert world.root.risk_state.read_bytes() == saved
     old.unlink()
     world.root.pnl_history.write_text(rows.replace("-600.0", "-10.0"))
