@@ -1,5 +1,15 @@
 """Settings files that must be refused, each with words that the refusal has to hold."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from attacks.confined import CANARY, Cases
+from contract.configure import LARGEST_CONFIG, configure
+from contract.schema.names import Root
+from contract.system import OperatingSystem
+
 STEPS = list(zip("abcdefghi", "bcdefghij", strict=True))
 BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in STEPS)
 MERGE_BOMB = "a: &a {k: v}\n" + "".join(f"{b}: &{b} {{<<: [{', '.join([f'*{a}'] * 9)}]}}\n" for a, b in STEPS)
@@ -10,6 +20,9 @@ MALFORMED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "tabs": ("loop:\n\tpolling: true", ("not plain YAML", "line 2")),
     "two documents": ("loop: {}\n---\nloop: {}\n", ("not plain YAML",)),
     "python tag": ("loop: !!python/object/apply:os.system ['true']", ("tags", "line 1")),
+    "a tag that would run": (f"loop: !!python/object/apply:os.system ['touch {CANARY}']", ("tags", "line 1")),
+    "a tag that would make": ("loop: !!python/object/new:bytearray [100000000]", ("tags", "line 1")),
+    "a tag of its own": ("%TAG ! tag:yaml.org,2002:python/\n---\nloop: !name:os.system x", ("tags", "line 3")),
     "innocent tag": ("loop: {polling: !!bool 'true'}", ("tags",)),
     "tag that PyYAML stumbles over": ("loop: {backoff_s: !!int ''}", ("tags",)),
     "another such tag": ("loop: {polling: !!bool maybe}", ("tags",)),
@@ -80,3 +93,32 @@ MALFORMED: dict[str, tuple[str | bytes, tuple[str, ...]]] = {
     "beyond its range": ("bounds: {cap: 1.5}", ("bounds.cap is 1.5", "a number from 1/8 to 1")),
     "wrong beside a default": ("loop: {backoff_s: 100}", ("loop.longest_backoff_s is 60.0", "at least loop.backoff_s")),
 }
+
+_ROOM = LARGEST_CONFIG - 100
+BOMBS: dict[str, Callable[[], str]] = {
+    "lists in lists": lambda: "a: " + "[" * _ROOM,
+    "tables in tables": lambda: "{a: " * (_ROOM // 4),
+    "lists by indentation": lambda: "- " * (_ROOM // 2),
+    "sections without end": lambda: "".join(f"s{n}:\n" for n in range(_ROOM // 8)),
+    "keys without end": lambda: "loop: {" + "".join(f"k{n}: 1, " for n in range(_ROOM // 12)) + "}",
+    "anchors without end": lambda: "loop: [" + "".join(f"&a{n} 1, " for n in range(_ROOM // 12)) + "]",
+    "a key of 128 KiB": lambda: "x" * _ROOM + ": 1",
+    "a text of 128 KiB": lambda: "account: {day_zone: " + "x" * _ROOM + "}",
+    "a number of 128 KiB": lambda: "bounds: {cap: " + "9" * _ROOM + "}",
+    "a sexagesimal of 128 KiB": lambda: "bounds: {cap: " + "1:" * (_ROOM // 2) + "1}",
+    "quotes without end": lambda: 'loop: "' + "\\n" * (_ROOM // 2),
+    "questions without end": lambda: "? " * (_ROOM // 2),
+}
+"""Of no more bytes than a settings file may have."""
+
+
+def cases(directory: Path) -> Cases:
+    """For `confined`."""
+    root = Root(directory)
+    yield "good", lambda: configure(OperatingSystem(), root, {})
+    for name, (content, _) in MALFORMED.items():
+        root.config.write_bytes(content if isinstance(content, bytes) else content.encode())
+        yield name, lambda: configure(OperatingSystem(), root, {})
+    for name, make in BOMBS.items():
+        root.config.write_text(make())
+        yield name, lambda: configure(OperatingSystem(), root, {})

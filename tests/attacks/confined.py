@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 LIMIT_MIB = 256
 CANARY = "canary"
+PATIENCE_S = 280
 LONGEST_LINE = 600
 """Of a refusal, without the path that it is about."""
 
@@ -50,7 +51,7 @@ def read_all(family: str, directory: Path) -> list[Outcome]:
         env={**os.environ, "PYTHONPATH": f"{checkout / 'tests'}{os.pathsep}{checkout}"},
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return [Outcome(*values) for values in json.loads(done.stdout)]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attacks.json_texts import NO_OBJECT
 from support.schema_records import KINDS, Kind
 
 from contract.errors import BadInput
@@ -120,34 +120,6 @@ def test_the_examples_are_good(name: str) -> None:
 
 
 # Files that are no JSON object
-
-WHOLE = json.dumps(GOOD["rl_weights"])
-NO_OBJECT = {
-    "empty": ("", "is empty (its writer should replace it whole)"),
-    "white space": (" \r\n\t", "is empty"),
-    "torn": (WHOLE[:-40], "is not valid JSON: "),
-    "doubled": (WHOLE * 2, "is not valid JSON: Extra data"),
-    "zeros": ("\0" * 100, "is not valid JSON: Expecting value"),
-    "not UTF-8": (b'{"weights": "\xff"}', "is not valid JSON: 'utf-8' codec can't decode byte 0xff"),
-    "UTF-16": (WHOLE.encode("utf-16"), "is not valid JSON: 'utf-8' codec can't decode byte"),
-    "a byte order mark alone": (codecs.BOM_UTF8, "is not valid JSON: Expecting value"),
-    "two byte order marks": (codecs.BOM_UTF8 * 2 + WHOLE.encode(), "is not valid JSON"),
-    "single quotes": (WHOLE.replace('"', "'"), "is not valid JSON: Expecting property name"),
-    "a comma too many": (WHOLE[:-1] + ",}", "is not valid JSON"),
-    "a list": ("[1, 2]", "holds a list (a JSON object was expected)"),
-    "a number": ("7", "holds a number (a JSON object was expected)"),
-    "NaN": ("NaN", "holds a number"),
-    "text": ('"weights"', "holds text"),
-    "null": ("null", "holds null"),
-    "false": ("false", "holds true or false"),
-    "a key twice": ('{"weights": {}, "weights": {}}', "is not valid JSON: a key stands twice in one object"),
-    "a key twice, deep down": ('{"x": [{"a": 1, "a": 1}]}', "is not valid JSON: a key stands twice in one object"),
-    "deep lists": ("[" * 100_000, "is nested too deeply (a flat JSON object was expected)"),
-    "deep objects": ('{"a":' * 100_000, "is nested too deeply"),
-    "more values than anything needs": ('{"x": [' + "[], " * 250_000 + "[]]}", "holds more than 500,000 values"),
-    "an endless integer": ('{"weights": 1' + "0" * 5000 + "}", "is not valid JSON: Exceeds the limit"),
-}
-
 
 @every_kind
 @pytest.mark.parametrize(("text", "said"), NO_OBJECT.values(), ids=NO_OBJECT)

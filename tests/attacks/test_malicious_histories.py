@@ -1,0 +1,50 @@
+"""A history that somebody has made to do harm: every reader of it stays small, counts what is wrong, and says so."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from support.figures import Tell, table
+
+from analytics.rl_performance import entry as tracker
+from attacks.confined import figures, read_all, what_is_wrong
+from attacks.csvs import HISTORIES, write
+from attacks.names import FORMULAS, HOSTILE
+from contract.daemon import DONE
+from contract.schema.names import QUARANTINE_HEADER, Root
+
+
+@pytest.mark.timeout(300)
+def test_every_reader_stays_small_and_counts_alike(tmp_path: Path, tell: Tell) -> None:
+    outcomes = read_all("csvs", tmp_path)
+    tell(table("malicious histories, each by three readers", {"CSVs": figures(outcomes, tmp_path)}))
+    assert not what_is_wrong(outcomes, tmp_path)
+    assert len(outcomes) == 3 * len(HISTORIES)
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(300)
+def test_a_gibibyte_in_one_line_is_one_bad_row(tmp_path: Path, tell: Tell) -> None:
+    (tmp_path / "long").touch()
+    outcomes = [one for one in read_all("csvs", tmp_path) if one.name.startswith("one line of 1 GiB:")]
+    tell(table("one line of 1 GiB, by three readers", {"CSVs": figures(outcomes, tmp_path)}))
+    assert len(outcomes) == 3
+    assert not what_is_wrong(outcomes, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["formulas", "escapes, markup and more"])
+def test_what_we_keep_of_it_is_harmless_where_it_is_opened(tmp_path: Path, name: str) -> None:
+    """In a spreadsheet of any country, and in a terminal."""
+    root = Root(tmp_path)
+    write(root, HISTORIES[name])
+    assert tracker(["--track", "--root", str(tmp_path)]) == DONE
+    content = root.quarantine.read_text()
+    assert all(line.isprintable() for line in content.splitlines())
+    _, *lines = content.splitlines()
+    assert len(lines) == {"formulas": len(FORMULAS), "escapes, markup and more": len(HOSTILE)}[name]
+    for separator in ",;\t":
+        for row in csv.reader(lines, delimiter=separator):
+            assert separator != "," or len(row) == len(QUARANTINE_HEADER)
+            assert not any(cell.strip().startswith(("=", "@", "+", "-", "\uff1d")) for cell in row)
