@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from attacks.names import MARKUP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.daily_books import marked_book
+from support.html_elements import Elements
 from support.judged_material import material, returns, told, training, trust_of
 
 from analytics.report import report
@@ -22,36 +23,7 @@ from contract.schema.judgement import Report
 from contract.schema.model import TrainingLog, training_values
 from contract.schema.names import QUARANTINE_HEADER, STRATEGIES
 
-INJECTIONS = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "</td></table><iframe src=//evil.example>",
-    '"><svg onload=alert(1)>',
-    "</style><style>*{display:none}</style>",
-    "<!-- ",
-    "&lt;b&gt;",
-    "\u202e\x1b[31m",
-)
 PICTURES = {"wealth", "drawdown", "rolling_sharpe", "weights", "trust", "allocators"}
-
-
-class Elements(HTMLParser):
-    """What a browser would make of the page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.text: list[str] = []
-        self.cells: list[int] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
 
 
 def quarantined(row: str) -> dict[str, str]:
@@ -154,7 +126,7 @@ def test_without_matplotlib_there_are_tables(found: Report, monkeypatch: pytest.
     assert all(name.replace("_", " ") in text for name in STRATEGIES)
 
 
-@pytest.mark.parametrize("text", INJECTIONS)
+@pytest.mark.parametrize("text", MARKUP)
 def test_what_stands_in_a_file_stays_text(text: str) -> None:
     harmless = Elements(page(hostile("harmless"), {}).decode())
     injected = page(hostile(text), {}).decode()

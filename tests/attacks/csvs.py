@@ -76,7 +76,7 @@ def _numbered(before: bytes, row: bytes, numbers: range) -> Callable[[BinaryIO],
     return write
 
 
-def _field(text: str) -> bytes:
+def row_with(text: str) -> bytes:
     """A row with that wherever text may stand. Its time can be read, its pnl cannot."""
     words = '"' + text.replace('"', '""').replace("\n", " ") + '"'
     time = "2026-01-05,2026-01-05T09:00:00Z"
@@ -110,8 +110,8 @@ HISTORIES: dict[str, History] = {
         _numbered(HEADER, ROW.replace(b"2026-01-05T", b"%04d-01-05T"), range(1, 9999, 4)), rows=2_500
     ),
     "a symbol in every row": History(_numbered(HEADER, ROW.replace(b"SPY,sell", b"S%d,buy"), range(20_000)), 20_000),
-    "formulas": History(_rows(*map(_field, FORMULAS)), rows=2, bad=len(FORMULAS)),
-    "escapes, markup and more": History(_rows(*map(_field, HOSTILE)), rows=2, bad=len(HOSTILE)),
+    "formulas": History(_rows(*map(row_with, FORMULAS)), rows=2, bad=len(FORMULAS)),
+    "escapes, markup and more": History(_rows(*map(row_with, HOSTILE)), rows=2, bad=len(HOSTILE)),
 }
 LONG = {"one line of 1 GiB": History(_rows((b"x", 1 << 30), b"\n"), rows=2, bad=1)}
 """For the long run."""
