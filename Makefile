@@ -1,7 +1,7 @@
 # Needs nothing but what the two commands need, and saves typing them. `make` alone lists the targets.
 PY := .venv/bin/python
 
-.PHONY: help check test faults bench endurance learning prior demo soak
+.PHONY: help check test faults fuzz bench endurance learning prior demo soak
 help:             ## this list
 	@awk -F ': *## ' '/^[a-z]+: *## / { printf "%-10s%s\n", $$1, $$2 }' Makefile
 check:            ## lint, types, layers, tests: what CI runs
@@ -10,6 +10,8 @@ test:             ## the tests alone, in the .venv that `make check` makes
 	$(PY) -m pytest -n 2
 faults:           ## the long counts of the fault table
 	$(PY) -m pytest -n 2 -m faults
+fuzz:             ## what reads files, given what no file should hold, for FUZZ_SECONDS each (60)
+	bash scripts/fuzz.sh
 bench:            ## every figure of benchmarks/ beside its target, measured here
 	$(PY) benchmarks/table.py
 endurance:        ## a year of a busy account in minutes: memory, files and latency

@@ -2,38 +2,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.two_readers import ATTRIBUTION, PATH, assert_the_same, read_fast, read_strictly
 
 from contract.book import blocks
-from contract.book.blocks import BUY, CLOSE, NO_SIDE, SELL, UNATTRIBUTED, Block, BlockReader, Trades, side_of
-from contract.book.bytewise import NO_TIME
+from contract.book.blocks import BUY, CLOSE, NO_SIDE, SELL, BlockReader, side_of
 from contract.errors import BadInput
-from contract.rows import Attribution, BadRow, Columns, Trade, parse_row
+from contract.rows import parse_row
 from contract.schema.names import PNL_HEADER, STRATEGIES
 from contract.tail import Chunk
-
-ATTRIBUTION = Attribution({"BTC-USD": "turtle_trading", "SPY": "pairs_trading"})
-PATH = Path("state/pnl_history.csv")
-
-
-def read(header: bytes, lines: list[bytes], offset: int = 1000) -> list[Block]:
-    data = b"".join(line + b"\n" for line in lines)
-    return list(BlockReader(ATTRIBUTION).read(Chunk(PATH, offset, header, data)))
-
-
-def read_strictly(header: bytes, lines: list[bytes], offset: int = 1000) -> list[Trade | BadRow]:
-    columns = Columns.parse(header)
-    rows = []
-    for line in lines:
-        rows.append(parse_row(line, offset, columns, ATTRIBUTION))
-        offset += len(line) + 1
-    return rows
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -41,29 +23,6 @@ def small_blocks() -> Iterator[None]:
     """Lines that are few would all go to the strict reader, and a handful of them fill no block."""
     with mock.patch.object(blocks, "_FEW_BYTES", 0), mock.patch.object(blocks, "_BLOCK_BYTES", 300):
         yield
-
-
-def assert_the_same(found: list[Block], expected: list[Trade | BadRow]) -> None:
-    trades = [row for row in expected if isinstance(row, Trade)]
-    columns = Trades._make(column.tolist() for column in Trades.joined([block.trades for block in found]))
-    bad = [row for row in expected if isinstance(row, BadRow)]
-    assert [row for block in found for row in block.bad_rows] == bad
-    assert sum(block.bad for block in found) == len(bad)
-    assert columns.offset == [trade.offset for trade in trades]
-    assert columns.time == [trade.time for trade in trades]
-    assert [repr(pnl) for pnl in columns.pnl] == [repr(trade.pnl) for trade in trades]
-    named = [None if index == UNATTRIBUTED else STRATEGIES[index] for index in columns.strategy]
-    assert named == [trade.strategy for trade in trades]
-    assert columns.side == [side_of(trade.side or "") for trade in trades]
-    for name in ("qty", "fee", "capital", "equity"):
-        numbers = [None if np.isnan(number) else number for number in getattr(columns, name)]
-        assert numbers == [getattr(trade, name) for trade in trades], name
-    entries = [None if time == NO_TIME else time for time in columns.entry_time]
-    assert entries == [trade.entry_time for trade in trades]
-    for name in ("symbol", "id"):
-        hashes, texts = getattr(columns, name), [getattr(trade, name) for trade in trades]
-        assert [not number for number in hashes] == [text is None for text in texts]
-        assert len(set(hashes)) == len(set(texts)) == len(set(zip(hashes, texts, strict=True)))
 
 
 NUMBERS = st.one_of(
@@ -111,7 +70,7 @@ def files(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 @settings(derandomize=True, max_examples=70, deadline=None)
 def test_the_fast_reader_and_the_strict_one_agree_on_anything(file: tuple[bytes, list[bytes]]) -> None:
     header, lines = file
-    assert_the_same(read(header, lines), read_strictly(header, lines))
+    assert_the_same(read_fast(header, lines), read_strictly(header, lines))
 
 
 def ordinary_lines(count: int, seed: int) -> list[bytes]:
@@ -142,7 +101,7 @@ def test_ordinary_files_are_read_alike_and_hardly_ever_line_by_line(seed: int) -
         mock.patch.object(blocks, "_BLOCK_BYTES", 1 << 15),
         mock.patch.object(blocks, "parse_row", side_effect=parse_row) as strict,
     ):
-        found = read(header, lines)
+        found = read_fast(header, lines)
     assert_the_same(found, expected)
     assert strict.call_count < 0.03 * len(lines)
     assert len(found) > 5
@@ -155,14 +114,14 @@ def test_few_lines_are_read_one_by_one() -> None:
         mock.patch.object(blocks, "_BLOCK_BYTES", 1 << 19),
         mock.patch.object(blocks, "parse_row", side_effect=parse_row) as strict,
     ):
-        found = read(header, lines)
+        found = read_fast(header, lines)
     assert strict.call_count == 30
     assert_the_same(found, read_strictly(header, lines))
 
 
 def test_a_line_longer_than_a_block_is_a_block() -> None:
     lines = [b"2026-11-20,1", b"2026-11-20," + b"9" * 3000, b"2026-11-20,2"]
-    found = read(b"date,pnl", lines)
+    found = read_fast(b"date,pnl", lines)
     assert_the_same(found, read_strictly(b"date,pnl", lines))
     assert [block.bad for block in found] == [0, 1, 0]
 
@@ -179,7 +138,7 @@ def test_more_notes_than_can_be_remembered_change_nothing() -> None:
 
 def test_a_header_without_profits_is_refused_by_name() -> None:
     with pytest.raises(BadInput, match=r"pnl_history.csv: .*'pnl'"):
-        read(b"timestamp,symbol", [b"2026-11-20,SPY"])
+        read_fast(b"timestamp,symbol", [b"2026-11-20,SPY"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""What reads bytes that others wrote, for `make fuzz`: see `targets`."""
