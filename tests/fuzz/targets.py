@@ -226,6 +226,34 @@ def _growing() -> Iterator[bytes]:
             yield bytes([len(script)]) + script + text + b"\n2026-01-01,1,torn"
 
 
+# A remembered position that is not what anybody remembered.
+
+
+def position(data: bytes) -> None:
+    """The first line is the position as it was saved, the rest is the file."""
+    saved, _, content = data.partition(b"\n")
+    try:
+        values = json.loads(saved)
+        kept = Position.from_dict(values if isinstance(values, dict) else {})
+    except (BadInput, ValueError, RecursionError):
+        return
+    assert Position.from_dict(kept.as_dict()) == kept
+    reader = Tail(OneFile(HERE, content), HERE, kept)
+    for item in reader.poll():
+        assert not isinstance(item, Chunk) or content.startswith(item.data[:-1], item.offset)
+
+
+def _positions() -> Iterator[bytes]:
+    content = b"timestamp,pnl,id\n" + b"".join(b"2026-01-01,0.5,%d\n" % number for number in range(9))
+    reader = Tail(OneFile(HERE, content), HERE)
+    list(reader.poll())
+    assert reader.position is not None
+    saved = reader.position.as_dict()
+    changes = ({}, {"offset": 40}, {"offset": 1 << 70}, {"over": ["0" * 16]}, {"mid_line": True}, {"opening": "\u20ac"})
+    for changed in changes:
+        yield json.dumps({**saved, **changed}).encode() + b"\n" + content + b"2026-01-02,1,9\n"
+
+
 # Rows, strictly and fast.
 
 HEADERS = (
@@ -280,6 +308,7 @@ TARGETS = {
     "curve": Target(curve, _curves),
     "checkpoint": Target(checkpoint, _checkpoints),
     "tail": Target(tail, _growing),
+    "position": Target(position, _positions),
     "rows": Target(rows, _lines_of_rows),
     "settings": Target(settings, _settings),
 }
