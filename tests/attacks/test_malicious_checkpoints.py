@@ -26,6 +26,7 @@ from contract.system import OperatingSystem
 PATH = Path("state/rl_model/checkpoint_latest.pkl")
 
 
+@pytest.mark.timeout(300)
 def test_nothing_runs_nothing_is_large_and_every_refusal_is_one_clear_line(tmp_path: Path, tell: Tell) -> None:
     outcomes = read_all("checkpoints", tmp_path)
     tell(table("malicious checkpoints, each as the model in service", {"checkpoints": figures(outcomes, tmp_path)}))

@@ -8,12 +8,17 @@ from pathlib import Path
 import pytest
 from support.figures import Tell, table
 
+from ai.model_store import history, publish_model
+from ai.policy import checkpoint_of, untrained
 from analytics.rl_performance import entry as tracker
+from attacks.checkpoints import NOW
 from attacks.confined import figures, read_all, what_is_wrong
-from attacks.csvs import HISTORIES, write
+from attacks.csvs import HEADER, HISTORIES, ROW, read_into_the_book, write
 from attacks.names import FORMULAS, HOSTILE
+from contract import journal
 from contract.daemon import DONE
 from contract.schema.names import QUARANTINE_HEADER, Root
+from contract.system import OperatingSystem
 
 
 @pytest.mark.timeout(300)
@@ -48,3 +53,20 @@ def test_what_we_keep_of_it_is_harmless_where_it_is_opened(tmp_path: Path, name:
         for row in csv.reader(lines, delimiter=separator):
             assert separator != "," or len(row) == len(QUARANTINE_HEADER)
             assert not any(cell.strip().startswith(("=", "@", "+", "-", "\uff1d")) for cell in row)
+
+
+ODD = ("\n", ".1\n", "\n.1", ".1\x1b[2J", ".\uff11", ".1 ", ".1.gz", ".2026-01-05\n", "..")
+
+
+@pytest.mark.parametrize("suffix", ODD, ids=ascii)
+def test_files_of_odd_names_are_nobodys(tmp_path: Path, suffix: str) -> None:
+    """Neither rotated histories, nor journals, nor models."""
+    root = Root(tmp_path)
+    write(root, HISTORIES["zeros among the rows"])
+    publish_model(OperatingSystem(), root, checkpoint_of(untrained()), {}, NOW, None)
+    root.journals.mkdir()
+    for path in (root.pnl_history, root.journal("bridge"), root.generation(7), root.generation_manifest(7)):
+        path.with_name(path.name + suffix).write_bytes(HEADER + ROW)
+    assert read_into_the_book(root) == (2, 1)
+    assert journal.read(OperatingSystem(), root, "bridge") is None
+    assert [generation.number for generation in history(OperatingSystem(), root)] == [0, 1]
