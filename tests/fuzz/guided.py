@@ -15,6 +15,8 @@ import atheris
 CHECKOUT = Path(__file__).resolve().parents[2]
 READERS = ["contract", "ai.checkpoint", "ai.policy", "json", "csv", "pickletools", "yaml"]
 LONGEST = 4096
+PATIENCE_S = 120
+"""With one input, on a machine that may have much else to do. Watched like this, deep recursion is slow."""
 
 with atheris.instrument_imports(include=READERS):
     from fuzz.targets import TARGETS
@@ -27,8 +29,8 @@ def main(name: str, seconds: int) -> None:
     for seed in TARGETS[name].seeds():
         (learnt / sha256(seed).hexdigest()[:16]).write_bytes(seed)
     options = (
-        *(f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=25", "-rss_limit_mb=1024"),
-        *("-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={findings}/{name}-"),
+        *(f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=1024", "-print_final_stats=1"),
+        *(f"-timeout={PATIENCE_S}", f"-report_slow_units={PATIENCE_S}", f"-artifact_prefix={findings}/{name}-"),
     )
     atheris.Setup([sys.argv[0], *options, str(learnt)], TARGETS[name].run)
     atheris.Fuzz()
