@@ -28,6 +28,7 @@ from contract.daemon import DONE, FAILED
 from contract.schema.names import CHECKOUT, PORTFOLIO_OPTIMIZER, RL_INFERENCE, STRATEGY_LAB, Root
 from contract.schema.weights import RlWeights, parse_rl_weights
 
+pytestmark = pytest.mark.timeout(300)
 INFERENCE = CHECKOUT / "ai/rl_inference.py"
 HISTORY = np.random.default_rng(3).normal(0.0005, 0.01, (40, 8)).round(9)
 BRISK = {"TILLER__INFERENCE__MIN_INTERVAL_S": "0"}

@@ -16,7 +16,7 @@ from support.scripted_book import ScriptedBook
 
 from agents.weights_bridge import BRIDGE
 from ai.rl_inference import entry as inference
-from attacks.confined import CANARY
+from attacks.confined import CANARY, PATIENCE_S
 from attacks.names import FILE_NAMES, MARKUP
 from attacks.roots import HISTORY, hostile_root
 from console.main import main
@@ -24,6 +24,7 @@ from contract.daemon import DONE, FAILED, NOTHING_TO_DO
 from contract.daemon import main as daemon
 from contract.schema.names import CHECKOUT, Root
 
+pytestmark = pytest.mark.timeout(300)
 SANE = (DONE, FAILED, NOTHING_TO_DO)
 """Exit codes of commands that ended as they should."""
 
@@ -53,7 +54,7 @@ def test_no_command_passes_on_what_a_terminal_obeys(root: Root, arguments: list[
     """Real processes, as an operator starts them."""
     command = [sys.executable, "-c", CONSOLE, "--root", str(root.path), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TILLER")}
-    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, timeout=50)
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, timeout=PATIENCE_S)
     said, complained = done.stdout.decode(), done.stderr.decode()
     assert done.returncode in SANE
     assert is_harmless(said) and is_harmless(complained)
@@ -65,7 +66,7 @@ def test_no_command_passes_on_what_a_terminal_obeys(root: Root, arguments: list[
 def test_the_report_shows_it_as_text(root: Root) -> None:
     command = [sys.executable, CHECKOUT / "analytics/rl_performance.py", "--report", "--root", str(root.path)]
     environment = {**os.environ, "TILLER__TRACKER__DRAWS": "100"}
-    done = subprocess.run(command, env=environment, capture_output=True, timeout=50)
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=PATIENCE_S)
     assert done.returncode == DONE, done.stderr.decode()
     assert is_harmless(done.stdout.decode()) and is_harmless(done.stderr.decode())
     elements = Elements(root.report_page.read_text(encoding="utf-8"))
