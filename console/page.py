@@ -12,7 +12,7 @@ from ai.schedule import Due, Traded, when_due
 from console.snapshot import Snapshot
 from contract.config import Config, Trainer
 from contract.errors import one_line
-from contract.pulse import ALIVE, Pulse
+from contract.pulse import ALIVE, STALE, Pulse
 from contract.schema.fields import by_name, format_time
 from contract.schema.model import PROMOTED, TrainingLog
 from contract.schema.weights import ACTIVE, HALTED
@@ -45,6 +45,8 @@ def _aligned(line: Line) -> str:
 def facts(snapshot: Snapshot, config: Config | str) -> Iterator[Line]:
     """`config` is why there are no settings, where there are none."""
     yield Line("root", str(snapshot.root.path))
+    if snapshot.disk_is_full:
+        yield Line("disk", "FULL: nothing new is said; free some space, and all goes on by itself", BAD)
     yield from _told(snapshot)
     yield _breaker(snapshot)
     yield _model(snapshot)
@@ -59,7 +61,9 @@ def _told(snapshot: Snapshot) -> Iterator[Line]:
         yield Line("bot", snapshot.told.trouble, BAD)
         return
     age = _ago(snapshot.now, told.timestamp)
-    stale = ", STALE: its writer is gone" if snapshot.is_stale else ""
+    lives = any(pulse.daemon == "bridge" and pulse.state in (ALIVE, STALE) for pulse in snapshot.pulses)
+    why = "its writer does not renew it" if lives else "its writer is gone"
+    stale = f", STALE: {why}" if snapshot.is_stale else ""
     yield Line("bot", f"is told by {told.source}, {age}{stale}", BAD if stale else GOOD)
     manner = {ACTIVE: GOOD, HALTED: BAD}.get(told.risk.state, DOUBTFUL)
     yield Line("risk", f"{told.risk.state} at scale {told.risk.scale:g} {told.risk.reason}".rstrip(), manner)
@@ -182,6 +186,7 @@ def as_values(snapshot: Snapshot, config: Config | str) -> dict[str, Any]:
         "root": str(snapshot.root.path),
         "now": format_time(snapshot.now),
         "trouble": snapshot.told.trouble,
+        "disk": {"free_bytes": snapshot.free_bytes, "full": snapshot.disk_is_full},
         "allocations": told
         and {
             "source": told.source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,9 @@ from contract.schema.weights import Allocations, RlWeights, parse_allocations, p
 from contract.system import System
 
 Record = TypeVar("Record")
+
+FULL_BELOW_BYTES = 1 << 20
+"""What one publication needs, and a little more."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,12 @@ class Snapshot:
     wanted: Found[Wanted]
     processes: Processes | None
     pulses: tuple[Pulse, ...]
+    free_bytes: int | None
+    """On the disk below the root; None where that cannot be told."""
+
+    @property
+    def disk_is_full(self) -> bool:
+        return self.free_bytes is not None and self.free_bytes < FULL_BELOW_BYTES
 
     @property
     def is_stale(self) -> bool:
@@ -92,7 +102,15 @@ def take(system: System, root: Root) -> Snapshot:
         wanted=read(root.wanted, parse_wanted),
         processes=read_processes(system, root),
         pulses=(*feel_all(system, root), *(pulse for pulse in others if pulse.state != ABSENT)),
+        free_bytes=_free_bytes(root),
     )
+
+
+def _free_bytes(root: Root) -> int | None:
+    try:
+        return shutil.disk_usage(root.path).free
+    except OSError:
+        return None
 
 
 def _quarantined(system: System, root: Root) -> Found[int]:

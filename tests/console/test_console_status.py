@@ -1,10 +1,12 @@
 import io
 import json
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.scripted_waits import START, ScriptedWaits
@@ -112,6 +114,19 @@ def test_allocations_without_an_end_do_not_go_stale(system: ScriptedWaits, root:
     snapshot = take(system, root)
     assert "STALE" not in list(plain(snapshot, Config()))[1]
     assert as_values(snapshot, Config())["allocations"]["valid_until"] is None
+
+
+def test_a_full_disk_is_said(system: ScriptedWaits, root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(system, root.allocations, encode_allocations(TOLD))
+    assert not [line for line in page(system, root) if line.startswith("disk")]
+    assert as_values(take(system, root), Config())["disk"]["full"] is False
+    beat(system, root, "bridge", RUNNING)
+    system.elapsed_s = 601
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=4096))
+    _, disk, told, *_ = page(system, root)
+    assert disk == "disk         FULL: nothing new is said; free some space, and all goes on by itself"
+    assert told == "bot          is told by equal_weight, 10 min ago, STALE: its writer does not renew it"
+    assert as_values(take(system, root), Config())["disk"] == {"free_bytes": 4096, "full": True}
 
 
 def torn(path: Path) -> None:
