@@ -1,5 +1,6 @@
 """Real processes whose lines are waited for, each with a time limit."""
 
+import inspect
 import os
 import queue
 import re
@@ -8,17 +9,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, TypeVar
 
 from contract.files import publish
 from contract.schema.names import Root
 from contract.schema.operations import Heartbeat, parse_heartbeat
 from contract.system import OperatingSystem
+from contract.watch import changes
 from support import tiny_daemon
 from support.tiny_daemon import NAME
+
+Found = TypeVar("Found")
 
 TINY_DAEMON = Path(__file__).with_name("tiny_daemon.py")
 PATIENCE_S = 30.0
@@ -131,3 +135,13 @@ def product(root: Root) -> str:
 
 def left_behind(root: Root) -> list[str]:
     return [path.name for path in root.path.rglob("*.tmp")]
+
+
+def comes_true(condition: Callable[[], Found], *paths: Path, within_s: float = PATIENCE_S) -> Found:
+    """What the condition says as soon as that is true: asked when one of the files changes, and now and then."""
+    until_s = time.monotonic() + within_s
+    for _ in changes(OperatingSystem(), paths, threading.Event(), threading.Event(), lambda: 0.2):
+        if found := condition():
+            return found
+        assert time.monotonic() < until_s, f"not within {within_s:.0f} s: {inspect.getsource(condition).strip()}"
+    raise AssertionError
