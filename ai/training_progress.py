@@ -18,7 +18,7 @@ class Reporter:
         self._context = context
         self._label = self._doing = f"training{place} with seed {seed}"
         self._curves = open_curves(context.root.logs / "tensorboard", f"{context.system.now():%Y%m%dT%H%M%SZ}-{seed}")
-        self._bar: Bar | None = None
+        self._bar = Bar(self._label, context.config.agent.episodes, context.system.monotonic) if _is_seen() else None
         self._logged_s = self._beaten_s = context.system.monotonic()
         self._last: Progress | None = None
         context.log.info("training", seed=seed)
@@ -31,9 +31,7 @@ class Reporter:
         self._last = progress
         self._doing = f"{self._label}: episode {progress.episode} of {progress.episodes}"
         self._beat()
-        if sys.stderr.isatty():
-            if self._bar is None:
-                self._bar = Bar(self._label, progress.episodes, self._context.system.monotonic)
+        if self._bar is not None:
             self._bar.update(progress.episode, **_figures(progress))
         elif self._seconds_since(self._logged_s) >= LOG_EVERY_S:
             self._logged_s = self._context.system.monotonic()
@@ -43,6 +41,8 @@ class Reporter:
     def stopping(self) -> bool:
         """Whether to end early. Learning asks often, also while it has nothing to tell, and so shows that it lives."""
         self._beat()
+        if self._bar is not None:
+            self._bar.update(self._last.episode if self._last else 0, **_figures(self._last))
         return self._context.stopping()
 
     @property
@@ -64,7 +64,13 @@ class Reporter:
         return self._context.system.monotonic() - moment_s
 
 
-def _figures(progress: Progress) -> dict[str, object]:
+def _is_seen() -> bool:
+    return sys.stderr.isatty()
+
+
+def _figures(progress: Progress | None) -> dict[str, object]:
+    if progress is None:
+        return {}
     return {
         "episode": progress.episode,
         "reward": progress.reward,

@@ -47,10 +47,16 @@ class Progress:
     def _line(self, done: int, elapsed_s: float, figures: dict[str, object]) -> str:
         share = min(done / self._total, 1.0)
         cells = int(share * _BAR_CELLS)
-        left_s = elapsed_s * (1 - share) / share if share > 0 else 0.0
         said = "".join(f"  {name.replace('_', ' ')} {_figure(value)}" for name, value in figures.items())
-        clock = f"{left_s:.0f} s left" if share < 1 else f"in {elapsed_s:.1f} s"
-        return f"{self._label} [{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {share:4.0%}{said}  {clock}"
+        bar = f"[{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {share:4.0%}"
+        return f"{self._label} {bar}  {_clock(share, elapsed_s)}{said}"
+
+
+def _clock(share: float, elapsed_s: float) -> str:
+    """Before anything is done, nobody knows what is left."""
+    if share >= 1:
+        return f"in {elapsed_s:.1f} s"
+    return f"{elapsed_s * (1 - share) / share:.0f} s left" if share > 0 else f"{elapsed_s:.0f} s so far"
 
 
 def _figure(value: object) -> str:

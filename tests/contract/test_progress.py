@@ -30,8 +30,8 @@ def test_a_log_gets_a_line_now_and_then_and_one_at_the_end() -> None:
     progress.finish(200, net_sharpe=0.6)
     lines = stream.getvalue().splitlines()
     assert len(lines) == 5
-    assert re.fullmatch(r"training \[#+\.+\]  12%  net sharpe 0\.5123  steps 250,000  note x  35 s left", lines[0])
-    assert re.fullmatch(r"training \[#+\] 100%  net sharpe 0\.6  in 20\.0 s", lines[-1])
+    assert re.fullmatch(r"training \[#+\.+\]  12%  35 s left  net sharpe 0\.5123  steps 250,000  note x", lines[0])
+    assert re.fullmatch(r"training \[#+\] 100%  in 20\.0 s  net sharpe 0\.6", lines[-1])
 
 
 def test_a_terminal_gets_one_line_that_renews_itself() -> None:
@@ -50,4 +50,4 @@ def test_a_terminal_gets_one_line_that_renews_itself() -> None:
 def test_nothing_done_yet_and_nothing_to_do() -> None:
     clock, stream = Clock(), io.StringIO()
     Progress("empty", 0, clock, stream).finish(0)
-    assert stream.getvalue() == f"empty [{'.' * 24}]   0%  0 s left\n"
+    assert stream.getvalue() == f"empty [{'.' * 24}]   0%  0 s so far\n"
