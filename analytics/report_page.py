@@ -80,28 +80,32 @@ _COST = "Turnover is the sum of all changes of weights: to exchange one strategy
 
 def _head(found: Report) -> str:
     mood = {BETTER: "better", WORSE: "worse"}.get(found.verdict, "open")
-    question = escape(found.body["evidence"]["question"].capitalize())
+    question, verdict, reason = found.body["evidence"]["question"], found.verdict, found.body["reason"]
     return (
-        f'<header class="{mood}"><p class="question">{question}</p>'
-        f"<h1>{escape(found.verdict[0].upper() + found.verdict[1:])}</h1>"
-        f"<p>{escape(found.body['reason'])}.</p></header>"
+        f'<header class="{mood}"><p class="question">{escape(_sentence(question))}</p>'
+        f"<h1>{escape(_sentence(verdict))}</h1><p>{escape(_sentence(reason))}.</p></header>"
     )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _tiles(body: Mapping[str, Any]) -> str:
     evidence, live, trust, model = body["evidence"], body["live"], body["trust"], body["model"]
+    ahead, equal = interval(evidence["interval"]), percent(live["equal_weight"]["total_return"], signed=True)
     tiles = (
         (
             "Sharpe ratio, ahead of equal weight",
             number(evidence["sharpe_difference"], signed=True),
-            f"{interval(evidence['interval'])} at {evidence['level']:.0%}",
+            "nothing known yet" if ahead == UNKNOWN else f"{ahead} at {evidence['level']:.0%}",
         ),
         ("E-value of the policy", figure(evidence["e_value"]), f"{evidence['least_e_value']:g} is needed"),
         ("Live days", str(live["days"]), f"{live['first_day']} to {live['last_day']}" if live["days"] else "none yet"),
         (
             "Return, live",
             percent(live["published"]["total_return"], signed=True),
-            f"equal weight {percent(live['equal_weight']['total_return'], signed=True)}",
+            "nothing known yet" if equal == UNKNOWN else f"equal weight {equal}",
         ),
         (
             "Trust in the policy",
@@ -183,9 +187,9 @@ def _series_table(dates: Sequence[str], columns: Mapping[str, Sequence[str]]) ->
 
 
 def _foot(found: Report) -> str:
-    evidence = found.body["evidence"]
+    evidence, made = found.body["evidence"], format_time(found.timestamp.replace(microsecond=0))
     return (
-        f"<footer>Made {escape(format_time(found.timestamp))}. Intervals: {escape(evidence['method'])}, "
+        f"<footer>Made {escape(made)}. Intervals: {escape(evidence['method'])}, "
         f"{evidence['level']:.0%}. The e-value is of {escape(evidence['e_value_of'])}.</footer>"
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import re
@@ -20,7 +21,8 @@ _INK, _FAINT = "#0a0b0c", "#0d0e0f"
 """Stand-ins for the page's own colours: whether it is light or dark is decided where it is looked at."""
 OURS, EQUALLY = "#2f6fde", "#e0872d"
 STRATEGY_COLOURS = ("#4c78a8", "#f2a65a", "#54a27b", "#d9605b", "#8f78c4", "#5fb3bf", "#c9b037", "#a3745c")
-_SIZE_IN = (6.4, 3.1)
+_SIZE_IN = (5.4, 2.9)
+"""So that its words can be read on a telephone too, where the picture shrinks."""
 _SETTINGS: Any = {
     "svg.fonttype": "none",
     "font.size": 10.0,
@@ -63,6 +65,8 @@ def pictures(found: Report) -> dict[str, str]:
         figure = Figure(figsize=_SIZE_IN, layout="constrained")
         _allocators(figure.add_subplot(), found.body["allocators"])
         drawn["allocators"] = _svg(figure, "allocators")
+    del figure, axes
+    gc.collect()  # figures refer to themselves: the tracker would hold those of the last reports, 10 MiB of each
     return drawn
 
 

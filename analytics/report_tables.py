@@ -16,11 +16,12 @@ def said(name: str) -> str:
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, words_last: bool = False) -> str:
     """Every cell is text, whatever it holds."""
     head = "".join(f"<th>{escape(said(cell))}</th>" for cell in heads)
+    head = f"<thead><tr>{head}</tr></thead>" if any(heads) else ""
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
     if not body:
         return '<p class="none">Nothing yet.</p>'
     words = ' class="words"' if words_last else ""
-    return f'<div class="scroll"><table{words}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="scroll"><table{words}>{head}<tbody>{body}</tbody></table></div>'
 
 
 def allocators(body: Mapping[str, Any]) -> str:
@@ -92,7 +93,8 @@ def drawdowns(body: Mapping[str, Any]) -> str:
 def cost(body: Mapping[str, Any]) -> str:
     live = body["live"]
     account = live["account"]
-    sources = ", ".join(f"{said(name)} on {days} days" for name, days in live["sources"].items()) or UNKNOWN
+    days_of = {name: f"{days} day" if days == 1 else f"{days} days" for name, days in live["sources"].items()}
+    sources = ", ".join(f"{said(name)} on {days}" for name, days in days_of.items()) or UNKNOWN
     rows = (
         ("traded a day", percent(live["published"]["turnover_a_day"])),
         ("cost of a unit of turnover", f"{live['cost_bps']:g} bps"),
@@ -102,7 +104,7 @@ def cost(body: Mapping[str, Any]) -> str:
         ("the account's own return", percent(account["total_return"], signed=True)),
         ("against what was published", percent(account["gap_to_published"], 2, signed=True)),
     )
-    return table(("live", ""), rows)
+    return table(("", "live"), rows)
 
 
 def training_words(body: Mapping[str, Any]) -> str:
@@ -129,7 +131,7 @@ def trainings(body: Mapping[str, Any]) -> str:
 def book(body: Mapping[str, Any]) -> str:
     book = body["book"]
     rows = (
-        ("days", f"{book['days']}, {book['first_day'] or UNKNOWN} to {book['last_day'] or UNKNOWN}"),
+        ("days", f"{book['days']:,}, {book['first_day'] or UNKNOWN} to {book['last_day'] or UNKNOWN}"),
         ("trades", f"{book['trades']:,}, of which {book['trades_of_no_strategy']:,} belong to no strategy"),
         ("equity", number(book["equity"])),
         ("rows that could not be read", str(book["bad_rows"])),

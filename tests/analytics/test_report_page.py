@@ -58,7 +58,8 @@ def test_it_shows_the_verdict_first(found: Report, drawn: dict[str, str]) -> Non
     text = page(found, drawn).decode()
     assert text.startswith("<!doctype html>")
     assert text.index("<h1>Not proven</h1>") < text.index("<table")
-    assert found.body["reason"] in "".join(Elements(text).text)
+    reason = found.body["reason"]
+    assert f"{reason[0].upper()}{reason[1:]}." in "".join(Elements(text).text)
 
 
 def test_nothing_is_fetched_and_nothing_runs(found: Report, drawn: dict[str, str]) -> None:
