@@ -84,7 +84,8 @@ def _breaker(snapshot: Snapshot) -> Line:
         return Line("breaker", f"halted by {snapshot.root.halt}: remove it to go on", BAD)
     fallen = 1 - account.equity / account.peak if account.peak > 0 else 0.0
     said = f"closed; equity {account.equity:,.2f}, {fallen:.1%} below its peak"
-    return Line("breaker", "; ".join((said, *breaker.alerts)), DOUBTFUL if breaker.alerts else GOOD)
+    noticed = (f"alert: {alert.replace('_', ' ')}" for alert in breaker.alerts)
+    return Line("breaker", "; ".join((said, *noticed)), DOUBTFUL if breaker.alerts else GOOD)
 
 
 def _model(snapshot: Snapshot) -> Line:
@@ -143,7 +144,9 @@ def _book(snapshot: Snapshot) -> Line:
     parts = ["no trades seen yet" if trades is None else f"{trades:,} trades"]
     read = said.get("input")
     if isinstance(read, dict):
-        parts.append(f"{read.get('rows')} rows up to {read.get('last_timestamp')}")
+        rows = read.get("rows")
+        counted = f"{rows:,}" if isinstance(rows, int) else rows
+        parts.append(f"{counted} rows up to {read.get('last_timestamp')}")
     if "book" in said:
         parts.append(f"by {said['book']}")
     count, trouble = snapshot.quarantined.record or 0, snapshot.quarantined.trouble

@@ -245,7 +245,7 @@ def test_trust_and_its_evidence(system: ScriptedWaits, root: Root) -> None:
 
 def test_the_breaker(system: ScriptedWaits, root: Root) -> None:
     publish(system, root.risk_state, encode_risk_state(RiskState(BREAKER, None)))
-    assert said_of(system, root, "breaker") == "closed; equity 9,000.00, 10.0% below its peak; losing_days"
+    assert said_of(system, root, "breaker") == "closed; equity 9,000.00, 10.0% below its peak; alert: losing days"
     publish(system, root.risk_state, encode_risk_state(RiskState(replace(BREAKER, halt="lunch"), None)))
     assert said_of(system, root, "breaker") == f"halted by {root.halt}: remove it to go on"
     trip = Trip("daily_loss", 0.06, 0.05, "daily loss 6% of 5%", START)
@@ -255,11 +255,11 @@ def test_the_breaker(system: ScriptedWaits, root: Root) -> None:
 
 
 def test_the_book_and_what_could_not_be_read_of_it(system: ScriptedWaits, root: Root) -> None:
-    metadata = {"book": "marks", "input": {"rows": 140, "last_timestamp": "2026-01-30T20:00:00Z"}}
+    metadata = {"book": "marks", "input": {"rows": 1400, "last_timestamp": "2026-01-30T20:00:00Z"}}
     publish(system, root.rl_weights, encode_rl_weights(RlWeights(EQUAL, START, None, True, 1, metadata)))
     publish(system, root.risk_state, encode_risk_state(RiskState(BREAKER, None)))
     publish(system, root.quarantine, b"file,offset,reason,row\na,1,b,c\n")
-    said = "70 trades, 140 rows up to 2026-01-30T20:00:00Z, by marks, 1 quarantined"
+    said = "70 trades, 1,400 rows up to 2026-01-30T20:00:00Z, by marks, 1 quarantined"
     assert said_of(system, root, "book") == said
 
 
@@ -318,3 +318,23 @@ def test_in_tables_it_says_the_same(system: ScriptedWaits, root: Root) -> None:
 )
 def test_a_duration_is_told_in_the_largest_unit_that_fits(seconds: float, told: str) -> None:
     assert duration(seconds) == told
+
+
+def test_on_a_small_terminal_nothing_that_runs_is_cut_off(system: ScriptedWaits, root: Root) -> None:
+    rich_console = pytest.importorskip("rich.console")
+    from console.tables import drawn
+
+    publish(system, root.allocations, encode_allocations(replace(TOLD, risk=Risk(REDUCING, 0.5, "a long reason " * 9))))
+    for daemon in DAEMONS[:4]:
+        beat(system, root, daemon, RUNNING, "all is well")
+    shown = {}
+    for rows in (60, 24):
+        console = rich_console.Console(file=io.StringIO(), width=80, height=rows)
+        console.print(drawn(take(system, root), Config(), rows))
+        shown[rows] = console.file.getvalue().splitlines()
+        (risk,) = (line for line in shown[rows] if line.startswith("risk"))
+        assert len(risk) == 80 and risk.endswith("…")
+        assert sum(line.endswith("all is well") for line in map(str.rstrip, shown[rows])) == 4
+        assert all(any(name in line for line in shown[rows]) for name in STRATEGIES)
+    assert len(shown[24]) <= 24 < len(shown[60])
+    assert any("never ran" in line for line in shown[60]) and not any("never ran" in line for line in shown[24])
