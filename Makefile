@@ -22,5 +22,5 @@ prior:            ## make the model that ships anew, from simulated worlds
 	$(PY) ai/rl_trainer.py --pretrain
 demo:             ## the whole loop on a simulated market
 	bash scripts/start_rl_system.sh demo
-soak:             ## half an hour of it: no errors, and what becomes of memory and files
+soak:             ## half an hour of it: fails on an error in the logs, memory that grows, a file beyond its bound
 	bash scripts/start_rl_system.sh demo --headless --minutes 30 --root .demo/soak
