@@ -33,7 +33,7 @@ from contract.system import OperatingSystem
 
 TILLER = [sys.executable, "-c", "from console.main import main; raise SystemExit(main())"]
 BOT = CHECKOUT / "agents/paper_trader.py"
-PATIENCE_S = 90.0
+PATIENCE_S = 150.0
 """Two cores may have much else to do."""
 comes = partial(comes_true, within_s=PATIENCE_S)
 
@@ -114,7 +114,8 @@ def hour(tmp_path: Path) -> Iterator[Hour]:
 
 
 def live_bot(hour: Hour) -> Running:
-    return Running([sys.executable, BOT, "--root", hour.root.path, "--live", "--bar-seconds", "0.3"])
+    words = [sys.executable, BOT, "--root", hour.root.path, "--live", "--bar-seconds", "0.3"]
+    return Running(words, patience_s=PATIENCE_S)
 
 
 @only_on_linux
@@ -231,7 +232,8 @@ def all_is_stopped(hour: Hour, bot: Running) -> None:
     assert said.count(" stopped\n") == 7
     assert f"was started by somebody else (pid {bot.pid}): left running" in said
     assert processes_of(hour.root) == [bot.pid]
-    assert bot.ends(signal.SIGINT)[0] == DONE
+    bot.process.send_signal(signal.SIGINT)
+    assert bot.ended() == DONE
     assert processes_of(hour.root) == []
     assert left_behind(hour.root) == []
 
@@ -288,6 +290,7 @@ def test_a_full_disk_is_told_of_and_waited_out(small_disk: Hour) -> None:
         comes(hour.is_well)
         assert not hour.status()["disk"]["full"]
         assert hour.now.quarantined.record is None, "no row was torn"
-        assert bot.ends(signal.SIGINT)[0] == DONE
+        bot.process.send_signal(signal.SIGINT)
+    assert bot.ended() == DONE
     hour.tiller("stop")
     assert left_behind(root) == []

@@ -33,7 +33,14 @@ END_S = 5.0
 class Running:
     """A process, and what it says."""
 
-    def __init__(self, command: Sequence[str | Path], *, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        command: Sequence[str | Path],
+        *,
+        environment: dict[str, str] | None = None,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._patience_s = patience_s
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TILLER")}
         self.process = subprocess.Popen(
             [str(word) for word in command],
@@ -84,9 +91,8 @@ class Running:
         """False once it has ended without."""
         return self._find(self._out, pattern) is not None
 
-    @staticmethod
-    def _find(lines: queue.Queue[str | None], pattern: str) -> str | None:
-        until = time.monotonic() + PATIENCE_S
+    def _find(self, lines: queue.Queue[str | None], pattern: str) -> str | None:
+        until = time.monotonic() + self._patience_s
         while (line := lines.get(timeout=max(0.0, until - time.monotonic()))) is not None:
             if re.search(pattern, line):
                 return line
@@ -108,9 +114,9 @@ class Running:
 
     def ended(self) -> int:
         """The exit code, when all that it said has been read."""
-        code = self.process.wait(timeout=PATIENCE_S)
+        code = self.process.wait(timeout=self._patience_s)
         for reader in self._readers:
-            reader.join(timeout=PATIENCE_S)
+            reader.join(timeout=self._patience_s)
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
