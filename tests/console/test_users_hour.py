@@ -126,12 +126,21 @@ def test_a_new_users_hour(hour: Hour) -> None:
         said = hour.tiller("start", "--with", "optimizer,lab")
         assert said.count(" runs (pid ") == 6
         weights_move(hour)
+        assert "wrong " not in hour.tiller("doctor")
         the_report_is_read(hour)
         a_daemon_is_killed(hour)
         the_supervisor_is_killed(hour)
         garbage_is_written(hour)
         the_model_is_spoilt(hour)
         all_is_stopped(hour, bot)
+
+
+def doctor(hour: Hour, verdict: str, subject: str, remedy: str, code: int = FAILED) -> str:
+    """What `tiller doctor` finds there, with that remedy below."""
+    found = hour.tiller("doctor", code=code).splitlines()
+    place = next(place for place, line in enumerate(found) if line.split()[:2] == [verdict, subject])
+    assert remedy in found[place + 1], found[place : place + 2]
+    return found[place]
 
 
 def weights_move(hour: Hour) -> None:
@@ -181,6 +190,7 @@ def the_supervisor_is_killed(hour: Hour) -> None:
     comes(partial(hour.told_by, RL_INFERENCE, beyond=hour.generation()), hour.root.allocations)
     assert hour.status()["daemons"]["supervisor"]["state"] == DEAD
     assert hour.line("supervisor").split()[1] == "dead"
+    assert "is gone; trainer, inference, " in doctor(hour, "wrong", "supervisor", " restart")
     assert hour.tiller("restart").count(" runs (pid ") == 6
     comes(hour.is_well)
     assert not set(hour.running.values()) & set(before.values())
@@ -195,6 +205,8 @@ def garbage_is_written(hour: Hour) -> None:
     comes(lambda: hour.now.quarantined.record == 3, hour.root.quarantine)
     assert hour.status()["book"]["quarantined"] == 3
     assert "3 quarantined" in hour.line("book")
+    found = doctor(hour, "warning", "rows", str(hour.root.quarantine), code=DONE)
+    assert found.endswith("count for nothing: 3")
     kept = hour.root.quarantine.read_text()
     assert kept.count("\npnl_history.csv,") == 3
     comes(partial(hour.told_by, RL_INFERENCE, beyond=hour.generation()), hour.root.allocations)
@@ -219,8 +231,8 @@ def the_model_is_spoilt(hour: Hour) -> None:
     comes(partial(hour.told_by, PORTFOLIO_OPTIMIZER), root.allocations)
     assert "the base alone serves instead" in hour.line("inference")
 
-    said = hour.run(CHECKOUT / "ai/rl_trainer.py", "--rollback", "0")
-    assert said == "generation 0 is in service\n"
+    assert str(root.manifest) in doctor(hour, "wrong", "model", " rollback 0")
+    assert hour.tiller("rollback", "0") == "generation 0 is in service\n"
     comes(partial(hour.told_by, RL_INFERENCE), root.allocations)
     comes(hour.is_well)
     assert hour.line("model").split()[1:3] == ["generation", "0,"]
