@@ -55,9 +55,12 @@ def line_of(live: LiveDay) -> str:
 
 
 def parse_live_days(content: bytes) -> tuple[LiveDay, ...]:
-    """The days in order, each once. What is no such line (a crash can leave one) is left out."""
+    """The days in order, each once. What is no such line (a crash can leave one) is left out.
+
+    So is a last line without its newline, however good it looks: the next append cuts it off.
+    """
     found: dict[date, LiveDay] = {}
-    for line in content.decode("utf-8", "replace").split("\n"):
+    for line in content.decode("utf-8", "replace").split("\n")[:-1]:
         with suppress(ValueError):
             if live := _parse(line.split(",")):
                 found[live.day] = live

@@ -104,6 +104,13 @@ def test_a_line_that_is_none_is_left_out(line: str) -> None:
         assert [live.day for live in parse_live_days(content.encode())] == [date(2026, 1, 2)]
 
 
+def test_a_last_line_without_its_newline_is_none_yet() -> None:
+    """The next append cuts it off; a day that was taken for recorded would be lost."""
+    other = GOOD.replace("2026-01-01", "2026-01-02")
+    for torn in (other, other[:-1], other[:-2]):
+        assert [live.day for live in parse_live_days(f"{GOOD}\n{torn}".encode())] == [START]
+
+
 def test_bytes_of_any_kind_are_survived() -> None:
     assert parse_live_days(bytes(range(256)) * 3) == ()
 
