@@ -21,7 +21,7 @@ from analytics.publications import (
 )
 from contract import journal
 from contract.daemon import Context
-from contract.errors import BadInput, TillerError
+from contract.errors import BadInput
 from contract.files import append_line, publish, read_bytes, read_record
 from contract.schema.names import RL_INFERENCE
 from contract.schema.weights import (
@@ -78,10 +78,13 @@ class Recorder:
         return [*missed, entry_of(newest, _said(context, newest), last_day)]
 
     def _missed(self, context: Context, newest: int) -> Iterator[PublishedWeights]:
-        """What was published between the last one recorded and the newest, as far as the journal still has it."""
+        """What was published between the last one recorded and the newest, as far as the journal still has it.
+
+        A journal that cannot be read now is asked again later: what was passed over once would be missing for good.
+        """
         last = last_generation(self.history) or 0
         for generation in range(max(last + 1, newest - MOST_MISSED), newest):
-            with suppress(TillerError):
+            with suppress(BadInput):
                 if noted := journal.read(context.system, context.root, "bridge", generation):
                     publication = journaled(noted, context.root.journal("bridge"))
                     yield entry_of(publication, _said(context, publication), None)
@@ -91,12 +94,12 @@ def _said(context: Context, publication: Publication) -> Mapping[str, Any]:
     """What inference said beside the weights: in its file if it still says them, else in its journal."""
     if publication.source != RL_INFERENCE:
         return {}
-    with suppress(TillerError):
+    with suppress(BadInput):
         rl = read_record(context.system, context.root.rl_weights, parse_rl_weights)
         if said := said_by_inference(publication, rl):
             return said
     if publication.source_generation is not None:
-        with suppress(TillerError):
+        with suppress(BadInput):
             noted = journal.read(context.system, context.root, "inference", publication.source_generation)
             return noted.body if noted else {}
     return {}

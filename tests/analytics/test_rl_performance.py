@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from datetime import UTC, datetime, timedelta
@@ -150,6 +151,30 @@ def test_what_passed_while_nobody_looked_is_found_in_the_journal(book: ScriptedB
     missed = remembered(book.root).history[1]
     assert missed.weights == pytest.approx(share(2))
     assert (missed.metadata["trust"], missed.metadata["last_day"]) == (0.3, "2024-01-05")
+
+
+@pytest.mark.parametrize("daemon", ["bridge", "inference"])
+def test_a_journal_that_cannot_be_read_now_is_asked_again(
+    book: ScriptedBook, tracker: ScriptedReader, monkeypatch: pytest.MonkeyPatch, daemon: str
+) -> None:
+    tell(book.root, 1)
+    tracker.once("--track")
+    for number in (2, 3):
+        note(book.root, number)
+    tell(book.root, 3)
+
+    def failing(path: Path, flags: int, mode: int = 0o644) -> int:
+        if path == book.root.journal(daemon):
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return OperatingSystem().open(path, flags, mode)
+
+    monkeypatch.setattr(tracker.waits, "open", failing)
+    assert tracker.once("--track") == FAILED
+    assert generations(book.root) == [1]
+    monkeypatch.undo()
+    assert tracker.once("--track") == DONE
+    assert generations(book.root) == [1, 2, 3]
+    assert remembered(book.root).history[1].metadata["trust"] == 0.3
 
 
 def test_a_bridge_that_began_again_is_believed(book: ScriptedBook, tracker: ScriptedReader) -> None:
