@@ -143,9 +143,13 @@ def sweep_model(system: System, root: Root) -> None:
 @contextmanager
 def _writing(system: System, root: Root) -> Iterator[None]:
     """The trainer publishes, and a person rolls back: one at a time."""
-    make_directory(system, root.runtime)
-    system.mkdir(root.locks, 0o700)
-    lock = system.lock(root.model_lock)
+    try:
+        make_directory(system, root.runtime)
+        system.mkdir(root.locks, 0o700)
+        lock = system.lock(root.model_lock)
+    except OSError as error:
+        reason = f"cannot be locked: {error.strerror}"
+        raise RetryLater(reason, path=root.model_lock, hint="see that this user may write there") from error
     if lock is None:
         raise RetryLater("another process is changing the model", path=root.model, hint="try again in a moment")
     try:

@@ -212,6 +212,13 @@ def test_while_another_process_changes_the_model_nobody_else_does(system: Operat
     assert put(system, root, 3.0) == 2
 
 
+@pytest.mark.parametrize("call", ["stat", "mkdir", "lock"])
+def test_a_lock_that_cannot_be_had_is_tried_again_later(call: str) -> None:
+    system = FakeMachine().start(failing(errno.ENOSPC, lambda made: made.name == call))
+    with pytest.raises(RetryLater, match="cannot be locked: No space left on device"):
+        roll_back(system, Root(Path("/tiller")))
+
+
 # What is believed.
 
 
