@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from contract.errors import RetryLater
 from contract.files import append_line, publish, read_record, read_tail, sync_file
 from contract.schema.account import Portfolio, Position, encode_portfolio
 from contract.schema.fields import Fields, encode
@@ -84,7 +85,11 @@ def complete(system: System, root: Root, memory: Memory) -> int:
 
 def _last_rows(system: System, path: Path) -> set[str]:
     """The last whole rows of a file, and of its siblings in case it was rotated just now."""
-    siblings = [name for name in system.list(path.parent) if name.startswith(f"{path.name}.")]
+    try:
+        siblings = [name for name in system.list(path.parent) if name.startswith(f"{path.name}.")]
+    except OSError as error:
+        reason = f"cannot be listed: {error.strerror}"
+        raise RetryLater(reason, path=path.parent, hint="see that this user may read it") from error
     return {
         row
         for name in (path.name, *siblings)

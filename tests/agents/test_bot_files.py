@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.fake_system import Crash, FakeMachine, FakeSystem, crashing, nth
+from support.fake_system import Crash, FakeMachine, FakeSystem, crashing, failing, nth
 
 from agents.bot_files import HEADERS, Memory, commit, complete, load
+from contract.errors import RetryLater
 from contract.files import read_bytes
 from contract.schema.names import Root
 from trading.ledger import Ledger
@@ -75,3 +77,13 @@ def test_rotation_between_crash_and_restart_doubles_nothing() -> None:
     memory = load(system, ROOT)
     assert memory is not None and memory.rows["fills"]
     assert complete(system, ROOT, memory) == 0
+
+
+def test_a_directory_that_cannot_be_listed_is_listed_later() -> None:
+    machine = FakeMachine()
+    live(machine.start())
+    memory = load(machine.start(), ROOT)
+    assert memory is not None
+    with pytest.raises(RetryLater, match="cannot be listed"):
+        complete(machine.start(failing(errno.EIO, lambda call: call.name == "list")), ROOT, memory)
+    assert complete(machine.start(), ROOT, memory) == 0
