@@ -119,6 +119,7 @@ class Inference:
             return ""
         proposal = replace(proposal, generation=self._generation)
         content = encode_rl_weights(proposal)
+        self._published = None  # until it is durable, nobody knows what stands there: whatever is said next is new
         publish(system, root.rl_weights, content)
         self._published, self._spoken_s = proposal, system.monotonic()
         if context.options.json:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.fake_system import Call, Crash, FakeMachine, FakeSystem, Plan, crashing, failing, nth
+from support.fake_system import Call, Crash, FakeMachine, FakeSystem, Plan, crashing, failing, nothing_planned, nth
 
 from ai.rl_inference import NAME, Inference
 from contract import journal
@@ -19,7 +19,7 @@ from contract.config import Config
 from contract.config import Inference as Pace
 from contract.daemon import Context
 from contract.errors import RetryLater
-from contract.files import append_line, read_bytes, read_record
+from contract.files import append_line, publish, read_bytes, read_record
 from contract.log import Log
 from contract.schema.judgement import Trust, parse_trust
 from contract.schema.names import MARKS_HEADER, STRATEGIES, Root
@@ -133,3 +133,28 @@ def test_a_process_recovers_when_there_is_room_again() -> None:
     again, remembered = outcome(machine)
     assert again.weights == said.weights and again.metadata["trust"] == said.metadata["trust"]
     assert remembered == trust
+
+
+def test_what_was_visible_and_not_durable_keeps_its_generation() -> None:
+    """The bot's disk takes rows back, and inference means again what it said before the last, which failed."""
+    machine = FakeMachine()
+    serve(machine.start(), 0, 4)
+    system = machine.start()
+    inference = Inference(context(system))
+    rows = [f"2026-01-05,{name},1000,{pnl},1" for name, pnl in zip(STRATEGIES, range(8), strict=True)]
+    append_line(machine.start(), ROOT.strategy_marks, *rows[:4])
+    inference(context(system))
+    said, before = outcome(machine)[0], read_bytes(machine.start(), ROOT.strategy_marks)
+    append_line(machine.start(), ROOT.strategy_marks, *rows[4:])
+    system.plan = failing(errno.EIO, lambda call: call.name == "fsync" and call.path == ROOT.runtime)
+    with pytest.raises(RetryLater):
+        inference(context(system))
+    visible = outcome(machine)[0]
+    assert visible.weights != said.weights
+    system.plan = nothing_planned
+    publish(machine.start(), ROOT.strategy_marks, before or b"")
+    inference(context(system))
+    again = outcome(machine)[0]
+    assert again.weights == said.weights
+    numbers = [one.generation for one in (said, visible, again)]
+    assert numbers == [5, 6, 7] and journal.last_generation(machine.start(), ROOT, NAME) == 7
