@@ -25,21 +25,36 @@ NAME = "bridge"
 
 class Egress:
     def __init__(self, context: Context) -> None:
-        """Goes on from what stands in the file, where that is ours."""
-        system, path = context.system, context.root.allocations
+        """Goes on from what stands in the file, where that is ours.
+
+        File and journal both know the generation, so either will do. While neither can be read, nothing is told: the
+        bot sees that its word grows old, and no generation comes a second time with another decision.
+        """
         self.told: Told | None = None
         self.generation = 0
         self.content = b""
         self._last: Allocations | None = None
-        try:
-            self.generation = journal.last_generation(system, context.root, NAME)
-            last = read_record(system, path, parse_allocations)
-            if last is not None:
-                self.told = told(last, path)
-                self._last, self.content = last, read_bytes(system, path) or b""
-                self.generation = max(self.generation, last.generation or 0)
-        except TillerError as error:
-            context.log.warning("begins without what was published before", error=error)
+        unread = []
+        for take_up in (self._take_up_journal, self._take_up_file):
+            try:
+                take_up(context)
+            except TillerError as error:
+                context.log.warning("begins without what was published before", error=error)
+                if isinstance(error, RetryLater):
+                    unread.append(error)
+        if len(unread) == 2:
+            raise unread[0]
+
+    def _take_up_journal(self, context: Context) -> None:
+        self.generation = journal.last_generation(context.system, context.root, NAME)
+
+    def _take_up_file(self, context: Context) -> None:
+        system, path = context.system, context.root.allocations
+        last = read_record(system, path, parse_allocations)
+        if last is not None:
+            self.told = told(last, path)
+            self._last, self.content = last, read_bytes(system, path) or b""
+            self.generation = max(self.generation, last.generation or 0)
 
     def tell(self, context: Context, record: Allocations, told: Told, body: Callable[[], Mapping[str, Any]]) -> str:
         """Publish the record if need be. Returns what is wrong although that went well."""
@@ -52,9 +67,10 @@ class Egress:
         elif last is not None:
             record = replace(record, generation=last.generation)
             if not self._is_due(context):
-                if self._stands(context):
+                if self._stands(context, self.content):
                     return ""
-                trouble = f"{context.root.allocations.name} was changed or removed: written again"
+                if self.content:
+                    trouble = f"{context.root.allocations.name} was changed or removed: written again"
         self._publish(context, record)
         self.told = told
         if is_new:
@@ -69,8 +85,13 @@ class Egress:
         try:
             publish(context.system, context.root.allocations, content)
         except RetryLater:
+            if self._may_stand(context, content):  # then its generation has been told
+                self._take_as_told(record, b"")
             self.content = b""  # what stands there may be old, or new and not durable: neither will do
             raise
+        self._take_as_told(record, content)
+
+    def _take_as_told(self, record: Allocations, content: bytes) -> None:
         self._last, self.content = record, content
         self.generation = max(self.generation, record.generation or 0)
 
@@ -90,8 +111,14 @@ class Egress:
         left_s = (self._last.valid_until - context.system.now()).total_seconds()
         return not valid_s / 2 < left_s <= valid_s
 
-    def _stands(self, context: Context) -> bool:
+    def _may_stand(self, context: Context, content: bytes) -> bool:
         try:
-            return read_bytes(context.system, context.root.allocations) == self.content
+            return self._stands(context, content)
+        except RetryLater:
+            return True
+
+    def _stands(self, context: Context, content: bytes) -> bool:
+        try:
+            return read_bytes(context.system, context.root.allocations) == content
         except BadInput:
             return False

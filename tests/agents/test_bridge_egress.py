@@ -19,6 +19,7 @@ from contract import journal
 from contract.config import Bridge as BridgeSettings
 from contract.config import Config
 from contract.daemon import DONE, FAILED, Context, Status
+from contract.errors import RetryLater
 from contract.files import publish, read_bytes
 from contract.log import Log
 from contract.schema.fields import by_name
@@ -142,6 +143,27 @@ def test_what_is_not_ours_is_replaced(world: World, content: bytes) -> None:
     assert any("begins without what was published" in line for line in world.lines.said)
 
 
+@pytest.mark.parametrize("unreadable", [ROOT.journal("bridge"), ROOT.allocations])
+def test_a_file_that_cannot_be_read_at_the_start_takes_no_generation_back(world: World, unreadable: Path) -> None:
+    for generation in (1, 2):
+        world.rl(generation)
+        world.run()
+    world.start(failing(errno.EACCES, lambda call: call.name == "open" and call.path == unreadable))
+    world.rl(3)
+    world.run()
+    assert world.told.generation == 4
+
+
+def test_while_nothing_can_be_read_nothing_is_told(world: World) -> None:
+    world.start(failing(errno.EIO, lambda call: call.name in ("pread", "read")))
+    world.rl(1)
+    with pytest.raises(RetryLater):
+        world.run()
+    world.process.plan = nothing_planned
+    world.run()
+    assert (world.told.source, world.told.generation) == ("rl_inference", 2)
+
+
 def test_a_full_disk_keeps_the_last_good_and_recovers_by_itself(world: World) -> None:
     last_good = world.content
     world.rl(1)
@@ -182,6 +204,23 @@ def test_what_is_visible_and_may_not_be_durable_is_written_again(world: World) -
     world.machine.power_cut()
     world.writer = world.machine.start()
     assert world.told.source == "rl_inference"
+
+
+@pytest.mark.parametrize("unreadable", [False, True], ids=["readable", "unreadable"])
+def test_a_generation_that_was_visible_is_not_taken_back(world: World, unreadable: bool) -> None:
+    """Its last step fails, and then the source says again what it said before."""
+    world.rl(1)
+    world.run()
+    world.rl(2)
+
+    calls = {("fsync", ROOT.runtime), ("read", ROOT.allocations)} if unreadable else {("fsync", ROOT.runtime)}
+    world.process.plan = failing(errno.EIO, lambda call: (call.name, call.path) in calls)
+    assert world.run().exit_code == FAILED and world.told.generation == 3
+    world.process.plan = nothing_planned
+    world.rl(1)
+    assert world.run().trouble == ""
+    assert (world.told.metadata["source_generation"], world.told.generation) == (1, 4)
+    assert world.run().trouble == "" and world.journalled == 4
 
 
 @pytest.mark.parametrize("call", range(1, 80, 2))
