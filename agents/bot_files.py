@@ -15,6 +15,7 @@ from pathlib import Path
 
 from contract.errors import RetryLater
 from contract.files import append_line, publish, read_record, read_tail, sync_file
+from contract.rotation import Moved, siblings
 from contract.schema.account import Portfolio, Position, encode_portfolio
 from contract.schema.fields import Fields, encode
 from contract.schema.names import (
@@ -86,14 +87,16 @@ def complete(system: System, root: Root, memory: Memory) -> int:
 def _last_rows(system: System, path: Path) -> set[str]:
     """The last whole rows of a file, and of its siblings in case it was rotated just now."""
     try:
-        siblings = [name for name in system.list(path.parent) if name.startswith(f"{path.name}.")]
+        rotated = siblings(system, path)
+    except Moved:
+        raise RetryLater("was rotated just now", path=path, hint="try again in a moment") from None
     except OSError as error:
         reason = f"cannot be listed: {error.strerror}"
         raise RetryLater(reason, path=path.parent, hint="see that this user may read it") from error
     return {
         row
-        for name in (path.name, *siblings)
-        for row in read_tail(system, path.with_name(name), LARGEST_COMMIT).decode(errors="replace").split("\n")[:-1]
+        for file in (path, *rotated)
+        for row in read_tail(system, file, LARGEST_COMMIT).decode(errors="replace").split("\n")[:-1]
     }
 
 

@@ -69,11 +69,12 @@ def test_a_crash_at_any_call_loses_and_doubles_nothing(power_cut: bool, seed: in
             assert rows(machine, name) == [f"{name} {row}" for row in whole], f"crash at call {number}"
 
 
-def test_rotation_between_crash_and_restart_doubles_nothing() -> None:
+@pytest.mark.parametrize("suffix", [".1", "-20260101", ".2026-01-01"])
+def test_rotation_between_crash_and_restart_doubles_nothing(suffix: str) -> None:
     machine = FakeMachine()
     live(machine.start())
     system = machine.start()
-    system.replace(ROOT.pnl_history, ROOT.pnl_history.with_name("pnl_history.csv.1"))
+    system.replace(ROOT.pnl_history, ROOT.pnl_history.with_name(f"pnl_history.csv{suffix}"))
     memory = load(system, ROOT)
     assert memory is not None and memory.rows["fills"]
     assert complete(system, ROOT, memory) == 0
@@ -87,3 +88,14 @@ def test_a_directory_that_cannot_be_listed_is_listed_later() -> None:
     with pytest.raises(RetryLater, match="cannot be listed"):
         complete(machine.start(failing(errno.EIO, lambda call: call.name == "list")), ROOT, memory)
     assert complete(machine.start(), ROOT, memory) == 0
+
+
+def test_a_file_that_is_rotated_meanwhile_is_looked_for_later() -> None:
+    machine = FakeMachine()
+    live(machine.start())
+    machine.start().replace(ROOT.pnl_history, ROOT.pnl_history.with_name("pnl_history.csv.1"))
+    memory = load(machine.start(), ROOT)
+    assert memory is not None
+    gone = failing(errno.ENOENT, lambda call: call.name == "stat" and call.path.name == "pnl_history.csv.1")
+    with pytest.raises(RetryLater, match="was rotated just now"):
+        complete(machine.start(gone), ROOT, memory)
