@@ -139,6 +139,19 @@ def test_a_writer_that_dies_loses_no_entry_that_was_written(call: int) -> None:
     assert last_generation(again, ROOT, NAME) == 4
 
 
+@pytest.mark.parametrize("call", range(1, 40))
+def test_a_power_cut_while_a_day_is_put_away_loses_no_entry_that_was_written(call: int) -> None:
+    for seed in range(12):
+        machine = FakeMachine(seed)
+        write(machine.start(), ROOT, on_day(1, 0))
+        try:
+            write(machine.start(crashing(nth(call))), ROOT, on_day(2, 1))
+        except Crash:
+            pass
+        machine.power_cut()
+        assert read(machine.start(), ROOT, NAME, 1) == on_day(1, 0), f"seed {seed}"
+
+
 def renaming(call: Call) -> bool:
     return call.name == "replace"
 
