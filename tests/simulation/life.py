@@ -10,6 +10,7 @@ from support.fake_system import FakeSystem
 from contract.daemon import Signals
 from simulation.stage import Program
 from simulation.turns import Turns
+from simulation.witness import Who
 
 
 @dataclass(eq=False)
@@ -28,6 +29,10 @@ class Life:
     failed_at: int = -1
     """The number of its last call that failed."""
     exit_code: int | None = None
+
+    @property
+    def who(self) -> Who:
+        return Who(self.name, self.system.process_id())
 
     def is_ready(self, now_s: float) -> bool:
         if now_s < self.frozen_until_s:

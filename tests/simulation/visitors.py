@@ -116,6 +116,7 @@ def _rotate(world: World) -> None:
     with suppress(OSError):
         world.disk.replace(live, live.with_name(f"{live.name}-{20260100 + world.rotations}"))
         world.disk.sync_directory(world.disk.directory(live.parent))
+        world.witness.history_moves()
 
 
 def _rewrite(world: World) -> None:
@@ -130,7 +131,7 @@ def _rewrite(world: World) -> None:
         file.write(0, header + b"\n" + _BAD_ROW + rows)
         file.sync()
         world.disk.touch(file)
-        world.witness.changed(ROOT.pnl_history, "a person")
+        world.witness.history_moves()
 
 
 _HAPPENINGS: dict[str, Callable[[World], None]] = {

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache, lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
 from support.fake_disk import FakeDisk
@@ -56,6 +56,13 @@ _PARSERS: dict[Path, Callable[[bytes, Path], Any]] = {
 }
 
 
+class Who(NamedTuple):
+    """A process: two can have one name."""
+
+    name: str
+    process_id: int
+
+
 @dataclass
 class Run:
     """What a process can have met since it woke."""
@@ -69,6 +76,9 @@ class Run:
     """By inference, likewise."""
     beat: tuple[int, int]
     """Its last heartbeat when it woke: process id and number."""
+    is_moved: bool
+    """Whether the bot's history was rotated or rewritten meanwhile, or stands under another name only: readers wait
+    until the files are at rest, and find all of it then."""
     is_disturbed: bool = False
     """Whether a call failed: it may have seen, or made durable, less than there was."""
 
@@ -76,7 +86,7 @@ class Run:
 class Witness:
     def __init__(self, disk: FakeDisk) -> None:
         self.view = DiskView(disk)
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[Who, Run] = {}
         prior = read_prior().manifest
         self._served = {0: prior.sha256}
         self._published = {
@@ -101,23 +111,34 @@ class Witness:
 
     # What the world tells.
 
-    def wakes(self, name: str, now: datetime) -> None:
+    def wakes(self, who: Who, now: datetime) -> None:
         said = [self._said] if self._said else []
-        self._runs[name] = Run(now, now, [self.rows], said, self._beat(name)[0])
+        is_moved = self.view.visible(ROOT.pnl_history) is None
+        self._runs[who] = Run(now, now, [self.rows], said, self._beat(who)[0], is_moved)
 
-    def calls(self, name: str, now: datetime) -> None:
-        run = self._runs[name]
+    def calls(self, who: Who, now: datetime) -> None:
+        run = self._runs[who]
         run.since, run.until = min(run.since, now), max(run.until, now)
 
-    def disturbs(self, name: str) -> None:
-        self._runs[name].is_disturbed = True
-        self._in_trouble.add(name)
+    def disturbs(self, who: Who) -> None:
+        self._runs[who].is_disturbed = True
+        self._in_trouble.add(who.name)
 
-    def rests(self, name: str, now: datetime) -> None:
+    def history_moves(self) -> None:
+        """Somebody has rotated it, or written it anew."""
+        for run in self._runs.values():
+            run.is_moved = True
+        self._look_at_rows()
+
+    def is_gone(self, who: Who) -> None:
+        self._runs.pop(who, None)
+
+    def rests(self, who: Who, now: datetime) -> None:
         """It waits, or has ended. What it did is finished if it says so, and nothing has failed meanwhile."""
-        run = self._runs.get(name)
-        beat, state = self._beat(name)
-        if run is not None and not run.is_disturbed and beat != run.beat and state == RUNNING:
+        run, name = self._runs[who], who.name
+        (process_id, beat), state = self._beat(who)
+        finished = process_id == who.process_id and (process_id, beat) != run.beat and state == RUNNING
+        if finished and not run.is_disturbed:
             for path in PUBLISHED.get(name, ()):
                 self._published[path].promise(name)
             for path in APPENDED.get(name, ()):
@@ -128,21 +149,22 @@ class Witness:
                 invariants.marked_once(self.view.visible(ROOT.strategy_marks) or b"", wholly=True)
                 self._fills_promised = len(self.rows.fills)
             if name == "bridge":
-                self._guarded(run)
+                if not run.is_moved:
+                    self._guarded(run)
                 if self.told is not None:
                     invariants.renewed(self.told, run.since, run.until, SETTINGS["bridge.valid_s"])
             if name == "trainer":
                 self._logged()
         self.read_as_the_bot_does(now)
 
-    def changed(self, path: Path, name: str) -> None:
+    def changed(self, path: Path, who: Who) -> None:
         """A process has changed a file."""
         if path in self._published:
             published = self._published[path]
             content = self.view.visible(path)
             if content != published.content:
-                published.see(content, name)
-                self._look(path, content or b"", name)
+                published.see(content, who.name)
+                self._look(path, content or b"", who)
         elif path in self._appended:
             self._appended[path].see(self.view.lines(path))
         if path.name.startswith(ROOT.pnl_history.name):
@@ -169,14 +191,14 @@ class Witness:
 
     # What it finds.
 
-    def _beat(self, name: str) -> tuple[tuple[int, int], str]:
-        return _beat_in(self.view.visible(ROOT.heartbeat(name)))
+    def _beat(self, who: Who) -> tuple[tuple[int, int], str]:
+        return _beat_in(self.view.visible(ROOT.heartbeat(who.name)))
 
-    def _look(self, path: Path, content: bytes, name: str) -> None:
+    def _look(self, path: Path, content: bytes, who: Who) -> None:
         if path == ROOT.allocations:
-            self._look_at_told(readable(content, path, parse_allocations))
+            self._look_at_told(readable(content, path, parse_allocations), self._runs[who])
         elif path == ROOT.rl_weights:
-            self._look_at_said(readable(content, path, parse_rl_weights))
+            self._look_at_said(readable(content, path, parse_rl_weights), self._runs[who])
         elif path == ROOT.trust:
             self._look_at_trust(readable(content, path, parse_trust))
         elif path == ROOT.manifest:
@@ -193,8 +215,7 @@ class Witness:
         in_order = generations == sorted(generations)
         require(in_order and not doubled, f"the tracker remembers generations {generations}")
 
-    def _look_at_told(self, told: Allocations) -> None:
-        run = self._runs["bridge"]
+    def _look_at_told(self, told: Allocations, run: Run) -> None:
         invariants.told_well(told, run.since, run.until, SETTINGS["bridge.valid_s"])
         invariants.source_was_fresh(told, run.said, run.since)
         before = self.told.generation if self.told else 0
@@ -206,8 +227,7 @@ class Witness:
         self.told = told
         self.generations_told.add(told.generation or 0)
 
-    def _look_at_said(self, said: RlWeights) -> None:
-        run = self._runs["inference"]
+    def _look_at_said(self, said: RlWeights, run: Run) -> None:
         invariants.blended(said)
         before = self._said.generation if self._said else 0
         require((said.generation or 0) >= (before or 0), f"inference says {said.generation} after {before}")
@@ -218,7 +238,7 @@ class Witness:
         if said.metadata.get("last_day"):
             days = {line[:10].decode() for line in (self.view.visible(ROOT.strategy_marks) or b"").split(b"\n")[1:-1]}
             invariants.remembered_first(said, self._trust, days)
-        if not run.is_disturbed and said.model_loaded:
+        if said.model_loaded and not (run.is_disturbed or run.is_moved):
             rows = said.metadata["input"]["rows"]
             seen = [len(met.fills) for met in run.rows]
             require(min(seen) <= rows <= max(seen), f"inference counts {rows} rows, where there were {seen}")

@@ -94,7 +94,7 @@ class World(FakeMachine):
         system.plan = partial(self._before, life)
         system.short_writes = 0.0 if self.is_calm else self.plan.short_writes
         self.lives.append(life)
-        self.witness.wakes(name, self.now)
+        self.witness.wakes(life.who, self.now)
         self.count["processes"] += 1
         self.tell(f"{name} starts as {system.process_id()}")
         return life
@@ -116,11 +116,11 @@ class World(FakeMachine):
     def power_cut(self) -> None:
         self.count["power cuts"] += 1
         self.tell("the power is cut")
+        self._changed = None
         super().power_cut()
         for life in list(self.lives):
             self._reap(life)
             self._gone(life)
-        self._changed = None
         self._watched(self.witness.after_a_power_cut)
 
     def tell(self, line: str) -> None:
@@ -139,6 +139,8 @@ class World(FakeMachine):
 
     def _gone(self, life: Life) -> None:
         self.lives.remove(life)
+        self._look()
+        self.witness.is_gone(life.who)
         if life.program and not any(other.name == life.name for other in self.lives):
             pause_s = 0.1 if self.is_calm else self.fate.uniform(0.1, 20.0)
             self._starts_s[life.name] = self.elapsed_s + pause_s
@@ -154,7 +156,7 @@ class World(FakeMachine):
         life.turns.pause()
         life.enough = None
         if life.system.alive:
-            self.witness.wakes(life.name, self.now)
+            self.witness.wakes(life.who, self.now)
         return enough()
 
     def _go_on(self, seconds: float, until: Callable[[], bool] = lambda: False) -> bool:
@@ -198,7 +200,7 @@ class World(FakeMachine):
             self._broken = error if isinstance(error, Broken) else Broken(f"{life.name} ended with {error!r}")
         if error is None:
             self._look()
-            self._watched(lambda: self.witness.rests(life.name, self.now))
+            self._watched(lambda: self.witness.rests(life.who, self.now))
         life.system.kill()
         self._gone(life)
 
@@ -211,14 +213,14 @@ class World(FakeMachine):
             raise Crash("the schedule is over")
         self.count["calls"] += 1
         self.tell(f"{life.name} {call.name} {call.path}")
-        self._watched(lambda: self.witness.calls(life.name, self.now))
+        self._watched(lambda: self.witness.calls(life.who, self.now))
         if call.name == "wait":
-            self._watched(lambda: self.witness.rests(life.name, self.now))
+            self._watched(lambda: self.witness.rests(life.who, self.now))
             return
         self._interfere(life, call)
         if call.name in _CHANGES and life.system.alive:
             self._changed = life, call
-            self._watched(lambda: self.witness.calls(life.name, self.now))
+            self._watched(lambda: self.witness.calls(life.who, self.now))
 
     def _interfere(self, life: Life, call: Call) -> None:
         plan = self.plan
@@ -244,14 +246,14 @@ class World(FakeMachine):
 
     def _die(self, life: Life, call: Call) -> None:
         self._changed = life, call  # it may have had its effect, or half
-        self.witness.disturbs(life.name)
+        self.witness.disturbs(life.who)
         raise Crash(f"in {call}")
 
     def _fail(self, life: Life, call: Call, code: int) -> None:
         life.failed_at = call.number
         self.count["errors"] += 1
         self.tell(f"  fails with {errno.errorcode[code]}")
-        self.witness.disturbs(life.name)
+        self.witness.disturbs(life.who)
         self._changed = life, call
         raise OSError(code, os.strerror(code), str(call.path))
 
@@ -259,7 +261,7 @@ class World(FakeMachine):
         """At what the last call has changed."""
         if self._changed is not None:
             (life, call), self._changed = self._changed, None
-            self._watched(lambda: self.witness.changed(call.path, life.name))
+            self._watched(lambda: self.witness.changed(call.path, life.who))
 
     def _watched(self, look: Callable[[], object]) -> None:
         """What is broken must not be taken for an error of the process at whose call it is seen."""
