@@ -73,8 +73,9 @@ class World(FakeMachine):
             self._come_to_rest()
             self._end()
         except Broken as broken:
-            said = "\n".join(self._lines)
-            raise Broken(f"schedule {self.number}: {broken}\n{self.plan}\n{said}") from broken
+            again = f"bash scripts/test.sh tests/simulation -k replays --seed {self.number}"
+            said = "\n".join((f"schedule {self.number}: {broken}", f"again: {again}", f"{self.plan}", *self._lines))
+            raise Broken(said) from broken
         finally:
             self.close()
         return self._hash.hexdigest()
@@ -103,7 +104,7 @@ class World(FakeMachine):
         def work(system: FakeSystem, signals: Signals) -> None:
             life.exit_code = program.run(system, self._log(program.name), signals)
 
-        life = self.begin(program.name, work, program)
+        life = self.begin(program.name, work, program)  # its first turn comes later
         return life
 
     def kill(self, life: Life) -> None:
@@ -225,7 +226,6 @@ class World(FakeMachine):
     def _interfere(self, life: Life, call: Call) -> None:
         plan = self.plan
         if self.fate.random() < plan.interrupted:
-            life.enough = None
             life.turns.pause()
             if not life.system.alive:
                 return
