@@ -27,8 +27,9 @@ class Egress:
     def __init__(self, context: Context) -> None:
         """Goes on from what stands in the file, where that is ours.
 
-        File and journal both know the generation, so either will do. While neither can be read, nothing is told: the
-        bot sees that its word grows old, and no generation comes a second time with another decision.
+        File and journal both know the generation (the journal as far as it could be written), so either will do. While
+        neither can be read, nothing is told, lest a generation come a second time with another decision: the bot sees
+        that its word grows old.
         """
         self.told: Told | None = None
         self.generation = 0

@@ -37,7 +37,7 @@ from ai.serving import Model, Serving, settings_of
 from contract import journal
 from contract.book.daily import DailyBook
 from contract.daemon import DONE, FAILED, Context, Daemon, Status, main
-from contract.errors import BadInput, TillerError
+from contract.errors import BadInput, RetryLater, TillerError
 from contract.files import make_directory, publish, read_record
 from contract.schema.judgement import Trust, encode_trust, parse_trust
 from contract.schema.names import STRATEGIES
@@ -119,8 +119,12 @@ class Inference:
             return ""
         proposal = replace(proposal, generation=self._generation)
         content = encode_rl_weights(proposal)
-        self._published = None  # until it is durable, nobody knows what stands there: whatever is said next is new
-        publish(system, root.rl_weights, content)
+        try:
+            publish(system, root.rl_weights, content)
+        except RetryLater:
+            if is_new:  # it may stand there already, and not be durable: whatever is said next is new as well
+                self._published = None
+            raise
         self._published, self._spoken_s = proposal, system.monotonic()
         if context.options.json:
             print(content.decode(), end="")
