@@ -1,4 +1,4 @@
-"""What all tests share: the seed of every random one, what they print, and one thread each for what multiplies matrices."""
+"""What all tests share: their seed, what they print, and one thread each for whatever multiplies matrices."""
 
 from __future__ import annotations
 

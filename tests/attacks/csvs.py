@@ -134,7 +134,7 @@ def read_into_the_book(root: Root) -> tuple[int, int]:
 
 def read_row_by_row(root: Root) -> int:
     """As the bridge does."""
-    rows = Rows(OperatingSystem(), root.pnl_history, None, ())
+    rows = Rows(OperatingSystem(), root.pnl_history, ("equity",))
     return sum(1 for _ in rows.new(Attribution()))
 
 

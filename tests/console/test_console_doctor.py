@@ -378,7 +378,7 @@ def test_no_rollback_mends_a_directory_that_others_may_write_to(root: Root) -> N
     root.model.chmod(0o777)
     found = findings(root)
     assert found["model"].verdict == WRONG and "tiller rollback" not in found["model"].remedy
-    assert found["rl_model"].remedy.startswith("chmod o-w ")
+    assert found["rl_model"].remedy.startswith("chmod go-w ")
 
 
 @pytest.mark.parametrize(
