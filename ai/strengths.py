@@ -40,10 +40,15 @@ class Found(NamedTuple):
 
 
 def search(policy: Policy, lives: Sequence[Life], rules: Rules, rng: np.random.Generator) -> Iterator[Found]:
-    """The best after each round, without end. It begins with the policy as it is."""
-    terms = [_Terms.of(replace(policy, **life.known._asdict()), life.history) for life in lives]
+    """The best after each round, without end.
+
+    It begins with the policy as it is, or without what its network says, where these days were better without.
+    """
     best, step = np.zeros(len(RESIDUALS) + 1), _FIRST_STEP
-    worth = float(_worth(best[np.newaxis], terms, rules)[0])
+    starts = [(some, _terms(some, lives)) for some in (policy, _silent(policy))]
+    worths = [float(_worth(best[np.newaxis], terms, rules)[0]) for _, terms in starts]
+    worth = max(worths)
+    policy, terms = starts[worths.index(worth)]
     while True:
         yield Found(_scaled(policy, best), worth, step)
         tried = np.clip(best + step * rng.standard_normal((TRIED_AT_ONCE, len(best))), _LOWEST, _HIGHEST)
@@ -56,11 +61,19 @@ def search(policy: Policy, lives: Sequence[Life], rules: Rules, rng: np.random.G
 
 def _scaled(policy: Policy, logs: FloatArray) -> Policy:
     *strengths, share = np.exp(logs)
-    layers = policy.layers
-    if layers:
-        weight, bias = layers[-1]
-        layers = (*layers[:-1], (share * weight, share * bias))
-    return replace(policy, residual=policy.residual * strengths, layers=layers)
+    return _speaking(replace(policy, residual=policy.residual * strengths), share)
+
+
+def _silent(policy: Policy) -> Policy:
+    return _speaking(policy, 0.0)
+
+
+def _speaking(policy: Policy, share: float) -> Policy:
+    """With so much of what its network says."""
+    if not policy.layers:
+        return policy
+    *inner, (weight, bias) = policy.layers
+    return replace(policy, layers=(*inner, (share * weight, share * bias)))
 
 
 class _Terms(NamedTuple):
@@ -85,6 +98,10 @@ class _Terms(NamedTuple):
         before = np.tile(EQUAL, (len(logs), 1))
         weights = follow(wanted, before, rules)[:-1]
         return earn(weights, self.returns[:, np.newaxis], before, rules).net
+
+
+def _terms(policy: Policy, lives: Sequence[Life]) -> list[_Terms]:
+    return [_Terms.of(replace(policy, **life.known._asdict()), life.history) for life in lives]
 
 
 def _worth(logs: FloatArray, terms: Sequence[_Terms], rules: Rules) -> FloatArray:

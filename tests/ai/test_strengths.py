@@ -54,6 +54,16 @@ def test_only_strengths_change() -> None:
     assert (after.residual > 0.0).all() and len(after.residual) == len(RESIDUALS)
 
 
+@pytest.mark.parametrize(("says", "speaks"), [(3.6, True), (-3.6, False)], ids=["good", "harmful"])
+def test_what_a_network_says_is_kept_where_it_does_good(says: float, speaks: bool) -> None:
+    """One that repeats the Sharpe features, for a policy that has nothing else to go by; or says the contrary."""
+    weight = np.zeros((input_size("shared", ("strategy", "regime")), 1))
+    weight[0] = says
+    policy = replace(untrained(), residual=np.zeros(3), layers=((weight, np.zeros(1)),))
+    first = next(search(policy, crossed(planted(2_000), 500), RULES, np.random.default_rng(1)))
+    assert first.policy.layers[0][0].any() == speaks
+
+
 def test_steps_shrink_only_where_none_helps() -> None:
     found = list(islice(search(talking(), lives(), RULES, np.random.default_rng(1)), 12))
     for before, after in pairwise(found):
