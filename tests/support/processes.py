@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TypeVar
+from typing import IO, Protocol, Self, TypeVar
 
 from contract.files import publish
 from contract.schema.names import Root
@@ -30,6 +30,27 @@ END_S = 5.0
 """No daemon may take longer to end."""
 
 
+class Process(Protocol):
+    """As much of `subprocess.Popen` as is needed."""
+
+    pid: int
+
+    @property
+    def stdin(self) -> IO[bytes] | None: ...
+
+    @property
+    def stdout(self) -> IO[bytes] | None: ...
+
+    @property
+    def stderr(self) -> IO[bytes] | None: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+
 class Running:
     """A process, and what it says."""
 
@@ -40,27 +61,32 @@ class Running:
         environment: dict[str, str] | None = None,
         patience_s: float = PATIENCE_S,
     ) -> None:
-        self._patience_s = patience_s
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TILLER")}
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=inherited | (environment or {}),
         )
-        self.pid = self.process.pid
+        self.attend(process, patience_s)
+
+    def attend(self, process: Process, patience_s: float = PATIENCE_S) -> None:
+        """Hear what it says from now on."""
+        self._patience_s = patience_s
+        self.process = process
+        self.pid = process.pid
         self.errors: list[str] = []
         self._out: queue.Queue[str | None] = queue.Queue()
         self._err: queue.Queue[str | None] = queue.Queue()
         self._readers = [
-            threading.Thread(target=self._read, args=(self.process.stdout, self._out, [])),
-            threading.Thread(target=self._read, args=(self.process.stderr, self._err, self.errors)),
+            threading.Thread(target=self._read, args=(process.stdout, self._out, [])),
+            threading.Thread(target=self._read, args=(process.stderr, self._err, self.errors)),
         ]
         for reader in self._readers:
             reader.start()
 
-    def __enter__(self) -> "Running":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -103,11 +129,11 @@ class Running:
         self.process.stdin.write(f"{line}\n".encode())
         self.process.stdin.flush()
 
-    def ends(self, number: signal.Signals) -> tuple[int, float]:
+    def ends(self, number: signal.Signals, *, within_s: float = END_S) -> tuple[int, float]:
         """Send the signal; the exit code, and how many seconds the end took."""
         begun = time.monotonic()
         self.process.send_signal(number)
-        code = self.process.wait(timeout=END_S)
+        code = self.process.wait(timeout=within_s)
         took_s = time.monotonic() - begun
         self.ended()
         return code, took_s
