@@ -6,13 +6,15 @@ import csv
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.counts import trials
+from support.figures import Tell
+from support.forked import Nursery
 
 from contract.files import publish, read_record
 from contract.schema.account import parse_performance_metrics, parse_portfolio
@@ -22,6 +24,7 @@ from contract.system import OperatingSystem
 
 SYSTEM = OperatingSystem()
 SMALL = {"TILLER__BOT__SYMBOLS": "6"}
+CALLS_OF_SOME_DAYS = 600
 
 
 def bot(root: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -40,7 +43,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def tell(root: Root, weights: tuple[float, ...], risk: Risk, *, fresh: bool = True) -> None:
+def allocate(root: Root, weights: tuple[float, ...], risk: Risk, *, fresh: bool = True) -> None:
     now = datetime.now(UTC)
     record = Allocations(
         allocations=dict(zip(STRATEGIES, weights, strict=True)),
@@ -97,12 +100,12 @@ def test_it_trades_by_what_it_is_told(tmp_path: Path) -> None:
     root = Root(tmp_path)
     bot(tmp_path, "--fast-forward", "150")
     told = (0.35, 0.35, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05)
-    tell(root, told, Risk())
+    allocate(root, told, Risk())
     assert "told by rl_inference" in bot(tmp_path, "--fast-forward", "1").stderr
     marks = {mark["strategy"]: float(mark["capital"]) for mark in rows(root.strategy_marks)[-8:]}
     assert marks["turtle_trading"] == pytest.approx(7 * marks["vix_strategy"])
 
-    tell(root, (0.125,) * 8, Risk(), fresh=False)
+    allocate(root, (0.125,) * 8, Risk(), fresh=False)
     assert "stale" in bot(tmp_path, "--fast-forward", "1").stderr
     root.allocations.write_bytes(b'{"allocations": ')
     assert "keeping the last good weights" in bot(tmp_path, "--fast-forward", "1").stderr
@@ -119,10 +122,10 @@ def test_halted_is_flat_and_reducing_is_smaller(tmp_path: Path) -> None:
 
     full = exposure()
     assert full > 0
-    tell(root, (0.125,) * 8, Risk("REDUCING", 0.3, "test"))
+    allocate(root, (0.125,) * 8, Risk("REDUCING", 0.3, "test"))
     bot(tmp_path, "--fast-forward", "1")
     assert 0 < exposure() < 0.6 * full
-    tell(root, (0.125,) * 8, Risk("HALTED", 0.0, "test"), fresh=False)
+    allocate(root, (0.125,) * 8, Risk("HALTED", 0.0, "test"), fresh=False)
     bot(tmp_path, "--fast-forward", "1")
     assert exposure() == 0, "a halt counts even when its file is stale"
     check_history(root)
@@ -163,37 +166,19 @@ def test_replayed_bars_end(tmp_path: Path) -> None:
     assert check_history(Root(tmp_path / "root"))[1] > 0
 
 
-LONG = pytest.param(100, marks=[pytest.mark.faults, pytest.mark.timeout(600)])
-
-
-@pytest.mark.parametrize("trials", [8, LONG])
-def test_kill_9_loses_and_doubles_nothing(
-    tmp_path: Path, trials: int, seed: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    draw = random.Random(seed)
+@trials(8, 100)
+def test_kill_9_loses_and_doubles_nothing(tmp_path: Path, trials: int, seed: int, tell: Tell) -> None:
+    chance = random.Random(seed)
     root = Root(tmp_path)
     bot(tmp_path, "--fast-forward", "100")
-    arguments = ["--root", str(tmp_path), "--live", "--bar-seconds", "0.001"]
-    for _ in range(trials):
-        process = subprocess.Popen(
-            [sys.executable, str(CHECKOUT / "agents/paper_trader.py"), *arguments],
-            env={**os.environ, **SMALL},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        for line in process.stderr:
-            if "allocations" in line:  # its first day begins
-                break
-        try:
-            process.wait(draw.uniform(0.0, 0.15))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stderr.close()
+    with Nursery() as nursery:
+        for _ in range(trials):
+            arguments = ("--live", "--bar-seconds", "0.001")
+            with nursery.start("paper_trader", tmp_path, *arguments, environment=SMALL) as running:
+                running.reaches(chance.randint(1, CALLS_OF_SOME_DAYS), lambda call: True)
+                running.kills()
     bot(tmp_path, "--fast-forward", "1")
     fills, _ = check_history(root)
     days = len(rows(root.performance_metrics))
-    with capsys.disabled():
-        print(f"\npaper trader: {trials} kills, {days} days, {fills:,} fills, 0 lost, 0 doubled")
+    tell(f"\npaper trader: {trials} kills, {days} days, {fills:,} fills, 0 lost, 0 doubled")
     assert days > 101

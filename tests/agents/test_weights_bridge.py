@@ -192,56 +192,6 @@ def test_what_the_journal_holds_derives_the_publication_again(root: Root) -> Non
     assert body["source"] == found.source and len(body["source_sha256"]) == 64
 
 
-BOT = """
-import json, sys
-path, last = sys.argv[1], int(sys.argv[2])
-words = "trading strategy reversion momentum breakout bollinger vix pairs turtle macd".split()
-reads = 0
-print("ready", flush=True)
-while True:
-    with open(path, "rb") as file:
-        told = json.loads(file.read())
-    generation = told["metadata"]["source_generation"]
-    allocations = told["allocations"]
-    assert abs(sum(allocations.values()) - 1) < 1e-9, allocations
-    assert all(0.02 <= weight <= 0.35 for weight in allocations.values()), allocations
-    if generation is not None:
-        assert list(allocations) == told_names, allocations
-        place = generation % 8
-        wanted = [0.3 if other == place else 0.1 for other in range(8)]
-        assert list(allocations.values()) == wanted, (generation, allocations)
-    reads += 1
-    if generation == last:
-        break
-print("read", reads, flush=True)
-"""
-
-
-def follow_updates(root: Root, updates: int, capsys: pytest.CaptureFixture[str]) -> None:
-    bot = BOT.replace("told_names", repr(list(STRATEGIES)))
-    with bridge(root, bridge__interval_s=1.0) as process:
-        process.complains(f"{NEW}.*source=equal_weight")
-        with Running([sys.executable, "-c", bot, root.allocations, str(updates)]) as reader:
-            reader.says("ready")
-            for update in range(1, updates + 1):
-                rl(root, [0.3 if place == update % 8 else 0.1 for place in range(8)], generation=update)
-                process.complains(f"{NEW}.*generation={update + 1} ")
-            reads = reader.says("read").split()[1]
-            assert reader.ended() == 0, reader.errors
-    with capsys.disabled():
-        print(f"\n{reads} reads during {updates} updates: none torn, none other than intended")
-
-
-def test_a_bot_never_reads_anything_but_what_was_intended(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    follow_updates(root, 30, capsys)
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(900)
-def test_a_bot_reads_two_thousand_updates(root: Root, capsys: pytest.CaptureFixture[str]) -> None:
-    follow_updates(root, 2_000, capsys)
-
-
 # What it is.
 
 

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.counts import trials
 from support.policies_of_strength import model_with, strength_of
 from support.processes import Running
 from support.scripted_book import ScriptedBook
@@ -27,6 +28,7 @@ SUPPORT = Path(__file__).resolve().parents[1] / "support"
 SCRIPT = CHECKOUT / "ai" / "rl_trainer.py"
 SYSTEM = OperatingSystem()
 ENDLESS = ("--episodes", "1000000")
+LONGEST_LIFE = 300  # calls: a publication and a roll-back have fewer than 100
 
 
 @pytest.fixture
@@ -117,33 +119,23 @@ def test_torch_waits_until_there_is_something_to_learn() -> None:
     assert said.stdout == "[]\n"
 
 
-def kill_while_it_publishes(root: Root, trials: int) -> None:
+@trials(5, 150)
+def test_killed_while_it_publishes_it_leaves_a_whole_model(root: Root, trials: int, seed: int) -> None:
     """After each kill the model in service is one that was published whole."""
-    moments = random.Random(7)
+    chance = random.Random(seed)
     for _ in range(trials):
         with Running([sys.executable, SUPPORT / "model_writer.py", root.path]) as running:
-            for _ in range(moments.randrange(1, 5)):
-                said = int(running.says("serving").split()[1])
-            try:
-                running.process.wait(timeout=moments.uniform(0.0, 0.02))
-            except subprocess.TimeoutExpired:
-                running.process.kill()
+            said = int(running.says("serving").split()[1])
+            for _ in range(chance.randint(1, LONGEST_LIFE)):
+                line = running.says("")
+                said = int(line.split()[1]) if line.startswith("serving") else said
+            running.process.kill()
             running.ended()
         serving = read_model(SYSTEM, root).manifest.generation
         assert serving >= said
         never_served = [one for one in history(SYSTEM, root) if one.trouble]
         assert len(never_served) <= 1
         assert all("there is no generation" in one.trouble and one.number > serving for one in never_served)
-
-
-def test_killed_while_it_publishes_it_leaves_a_whole_model(root: Root) -> None:
-    kill_while_it_publishes(root, trials=5)
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(600)
-def test_150_kills(root: Root) -> None:
-    kill_while_it_publishes(root, trials=150)
 
 
 def test_a_candidate_that_is_no_better_is_refused_with_its_own_exit_code(root: Root) -> None:

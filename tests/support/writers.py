@@ -1,8 +1,8 @@
 """Writers that run until they are killed, each in a process of its own.
 
 Run as a script this is the parent of such processes: it reads `kind path` lines, starts a writer for each, says its
-process id, and `gone` when it has died. A writer says each version that it has written. Everything goes to standard
-output, a line at a time.
+process id, and `gone` when it has died. A writer says each version that it has written, and one that is followed says
+each call to the system as well, before it makes it. Everything goes to standard output, a line at a time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import IO, Self
 
 from contract.files import append_line, publish, read_bytes, sweep
-from contract.system import OperatingSystem
+from contract.system import OperatingSystem, System
+from support.announcing import Announcing
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+FOLLOWED, ALONE = "followed", "alone"
 
 
 def content(version: int) -> bytes:
@@ -39,8 +41,7 @@ def version_of(found: bytes | None) -> int:
     return int(found[:8]) if found else 0
 
 
-def publish_on_and_on(path: Path) -> None:
-    system = OperatingSystem()
+def publish_on_and_on(path: Path, system: System) -> None:
     sweep(system, path)
     version = version_of(read_bytes(system, path))
     while True:
@@ -49,8 +50,7 @@ def publish_on_and_on(path: Path) -> None:
         say(version)
 
 
-def append_on_and_on(path: Path) -> None:
-    system = OperatingSystem()
+def append_on_and_on(path: Path, system: System) -> None:
     number = (read_bytes(system, path, largest=1 << 30) or b"").count(b"\n")
     while True:
         number += 1
@@ -58,7 +58,7 @@ def append_on_and_on(path: Path) -> None:
         say(number)
 
 
-def overwrite_on_and_on(path: Path) -> None:
+def overwrite_on_and_on(path: Path, system: System) -> None:
     """The careless way, to see that it is found out."""
     version = 0
     while True:
@@ -67,7 +67,7 @@ def overwrite_on_and_on(path: Path) -> None:
         say(version)
 
 
-WRITERS: dict[str, Callable[[Path], None]] = {
+WRITERS: dict[str, Callable[[Path, System], None]] = {
     "publish": publish_on_and_on,
     "append": append_on_and_on,
     "overwrite": overwrite_on_and_on,
@@ -80,17 +80,33 @@ class Writer:
     def __init__(self, output: IO[str]) -> None:
         self._output = output
         self._process_id = int(output.readline())
-        self.said = int(output.readline())
+        self.said = 0
+        self.listen()
 
     def listen(self) -> None:
-        """Wait for the next word."""
-        self.said = int(self._output.readline())
+        """Wait for the next version."""
+        while not self._heard_version():
+            pass
+
+    def follow(self, calls: int) -> None:
+        """Wait until it begins the n-th call from here on."""
+        while calls > 0:
+            calls -= not self._heard_version()
 
     def kill(self) -> None:
         with suppress(ProcessLookupError):
             os.kill(self._process_id, signal.SIGKILL)
         while (said := self._output.readline()) != "gone\n":
+            self._heed(said)
+
+    def _heard_version(self) -> bool:
+        return self._heed(self._output.readline())
+
+    def _heed(self, said: str) -> bool:
+        assert said, "the parent of the writers has died"
+        if said.strip().isdigit():
             self.said = int(said)
+        return said.strip().isdigit()
 
 
 class Writers:
@@ -110,21 +126,21 @@ class Writers:
     def __exit__(self, *_: object) -> None:
         self._parent.communicate()
 
-    def start(self, kind: str, path: Path) -> Writer:
-        """Returns when it has written for the first time."""
+    def start(self, kind: str, path: Path, *, followed: bool = False) -> Writer:
+        """Returns when it has written for the first time. One that is followed must be listened to, or it stops."""
         assert self._parent.stdin and self._parent.stdout
-        self._parent.stdin.write(f"{kind} {path}\n")
+        self._parent.stdin.write(f"{kind} {FOLLOWED if followed else ALONE} {path}\n")
         self._parent.stdin.flush()
         return Writer(self._parent.stdout)
 
 
 def main() -> None:
     for asked in sys.stdin:
-        kind, path = asked.rstrip("\n").split(" ", 1)
+        kind, manner, path = asked.rstrip("\n").split(" ", 2)
         child = os.fork()
         if child == 0:
             say(os.getpid())
-            WRITERS[kind](Path(path))
+            WRITERS[kind](Path(path), Announcing(say) if manner == FOLLOWED else OperatingSystem())
         os.waitpid(child, 0)
         say("gone")
 
