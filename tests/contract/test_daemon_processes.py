@@ -1,9 +1,6 @@
 import json
-import random
 import re
 import signal
-import statistics
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -50,42 +47,6 @@ def test_a_signal_ends_it_soon(root: Root, number: signal.Signals, while_it: str
     assert left_behind(root) == []
 
 
-def end_at_random_moments(root: Root, trials: int) -> list[float]:
-    """Seconds that each end took."""
-    moments = random.Random(7)
-    took: list[float] = []
-    for _ in range(trials):
-        with tiny(root.path, "--gate") as running:
-            running.says("ready")
-            running.tell("go")
-            try:
-                running.process.wait(timeout=moments.uniform(0.0, 0.08))
-            except subprocess.TimeoutExpired:
-                pass
-            code, took_s = running.ends(moments.choice([signal.SIGTERM, signal.SIGINT]))
-        took.append(took_s)
-        if code != 0:  # before it listened, and before it had done anything
-            assert code in (-signal.SIGTERM, -signal.SIGINT)
-            assert not root.heartbeat(NAME).exists() or heartbeat(root).pid != running.pid
-        else:
-            assert all(LOG_LINE.fullmatch(line) for line in running.errors)
-            assert heartbeat(root).state == STOPPED
-        assert left_behind(root) == []
-    return took
-
-
-def test_it_ends_at_whatever_moment_it_is_told_to(root: Root) -> None:
-    assert max(end_at_random_moments(root, trials=8)) < END_S
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(600)
-def test_it_ends_at_whatever_moment_it_is_told_to_100_times(root: Root) -> None:
-    took = end_at_random_moments(root, trials=100)
-    print(f"100 ends: median {statistics.median(took) * 1e3:.0f} ms, slowest {max(took) * 1e3:.0f} ms")
-    assert max(took) < END_S
-
-
 def test_once_ends_by_itself_with_its_code(root: Root) -> None:
     for text, code in (("", 0), ("nothing", 3), ("retry", 1), ("stop", 1)):
         order(root, text)
@@ -106,38 +67,6 @@ def test_a_second_instance_is_refused_in_one_line(root: Root) -> None:
             assert second.errors == [f"tiny: another tiny is running (pid {first.pid}) (stop it first)"]
         order(root, "more")
         first.says("ran 2 .*more")
-
-
-def race(root: Root, trials: int) -> int:
-    """Two begin at once, again and again, after an end or a kill of the last holder; how often both or none held."""
-    wrong = 0
-    for trial in range(trials):
-        with tiny(root.path, "--gate") as one, tiny(root.path, "--gate") as other:
-            for running in (one, other):
-                running.says("ready")
-            for running in (one, other):
-                running.tell("go")
-            holders = [running for running in (one, other) if running.ever_says("holding")]
-            losers = [running for running in (one, other) if running not in holders]
-            wrong += len(holders) != 1
-            for loser in losers:
-                assert loser.ended() == 1
-                assert len(loser.errors) == 1 and loser.errors[0].startswith("tiny: another tiny is running")
-            for holder in holders:
-                holder.ends(signal.SIGKILL if trial % 2 else signal.SIGTERM)
-    return wrong
-
-
-def test_of_two_that_begin_at_once_one_holds(root: Root) -> None:
-    assert race(root, trials=8) == 0
-
-
-@pytest.mark.faults
-@pytest.mark.timeout(900)
-def test_of_two_that_begin_at_once_one_holds_200_times(root: Root) -> None:
-    wrong = race(root, trials=200)
-    print(f"200 races: {wrong} with two holders or none")
-    assert wrong == 0
 
 
 @pytest.mark.parametrize("text", ["", "long"])
