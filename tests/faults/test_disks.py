@@ -14,10 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.busy_programs import BY_NAME, Busy, Published, look, temporaries, world_of
+from support.busy_programs import BY_NAME, Busy, look, world_of
 from support.counts import trials_of
 from support.figures import FULL_DISK, READ_ONLY_DISK, Record
 from support.forked import Forked, Nursery
+from support.published import Published, temporaries
 from support.scripted_book import ScriptedBook
 
 from contract.schema.names import Root

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from support.announcing import Call
-from support.busy_programs import BY_NAME, Busy, temporaries, world_of
+from support.busy_programs import BY_NAME, Busy, world_of
 from support.counts import trials
 from support.figures import TOLD_TO_END, Record
 from support.forked import Forked, Nursery
+from support.published import temporaries
 from support.scripted_book import ScriptedBook
 
 from contract.daemon import DONE

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from support.busy_programs import PROGRAMS, Busy, Published, look, temporaries, world_of
+from support.busy_programs import PROGRAMS, Busy, look, world_of
 from support.counts import trials
 from support.figures import FAILED_CALL, Record
-from support.forked import STRUCK, Misfortune, Nursery
+from support.forked import Nursery
+from support.forking import STRUCK, Misfortune
+from support.published import Published, temporaries
 from support.scripted_book import ScriptedBook
 from support.writers import CHECKOUT
 

@@ -12,10 +12,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from support.busy_programs import PROGRAMS, Busy, Published, look, temporaries, world_of
+from support.busy_programs import PROGRAMS, Busy, look, world_of
 from support.counts import trials
 from support.figures import KILLED_WRITER, Record
 from support.forked import Nursery
+from support.published import Published, temporaries
 from support.scripted_book import ScriptedBook
 
 CALLS_OF_A_LIFE = 1_000

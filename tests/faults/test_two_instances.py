@@ -10,7 +10,8 @@ from support.announcing import writing
 from support.busy_programs import BY_NAME, Busy, world_of
 from support.counts import trials
 from support.figures import TWO_INSTANCES, Record
-from support.forked import AT_THE_GATE, Forked, Nursery
+from support.forked import Forked, Nursery
+from support.forking import AT_THE_GATE
 
 from contract.schema.names import Root
 

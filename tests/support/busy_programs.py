@@ -43,59 +43,12 @@ from contract.schema.weights import (
 )
 from contract.system import OperatingSystem
 from support import bridge_world
-from support.announcing import Call, writing
+from support.published import Check, Published
 from support.scripted_book import ScriptedBook
 from support.scripted_learner import turning_returns
 
 SYSTEM = OperatingSystem()
 RETURNS = np.random.default_rng(5).normal(0.0005, 0.01, (20_000, 8)).round(9)
-
-Check = Callable[[bytes, Path], object]
-"""Raises for what is not whole."""
-
-
-class Published(NamedTuple):
-    """A file, or one of a family of them, and what is whole: all of it, or each of its lines."""
-
-    directory: Callable[[Root], Path]
-    name: str
-    """A regular expression."""
-    check: Check
-    by_line: bool = False
-
-    @property
-    def is_family(self) -> bool:
-        """Whose older members are removed in time."""
-        return r"\d" in self.name
-
-    def found(self, root: Root) -> dict[Path, bytes]:
-        directory = self.directory(root)
-        names = (path for path in directory.glob("*") if re.fullmatch(self.name, path.name))
-        return {path: path.read_bytes() for path in names}
-
-    def is_torn(self, content: bytes, path: Path) -> bool:
-        """A last line without its newline is no line yet."""
-        parts = content.split(b"\n")[:-1] if self.by_line else [content]
-        try:
-            for part in parts:
-                self.check(part, path)
-        except Exception:  # whatever it is, a reader would have met it
-            return True
-        return False
-
-    @property
-    def calls(self) -> int:
-        """How many calls write it in a publication, or in an appending."""
-        return 3 if self.by_line else 8
-
-    def is_about(self, call: Call, root: Root) -> bool:
-        """Also where nothing is written in the end."""
-        return call.path.parent == self.directory(root) and bool(
-            re.fullmatch(rf"\.?(?:{self.name})(\..*\.tmp)?", call.path.name)
-        )
-
-    def counts(self, root: Root) -> Callable[[Call], bool]:
-        return writing(self.directory(root), self.name, by_line=self.by_line)
 
 
 class Busy(NamedTuple):
@@ -353,10 +306,6 @@ def world_of(busy: Busy, path: Path) -> Iterator[ScriptedBook]:
     yield book
     if busy.program == "supervisor":
         stop(SYSTEM, book.root, lambda line: None)  # and what it left running when it was killed
-
-
-def temporaries(root: Root) -> list[Path]:
-    return list(root.path.rglob(".*.tmp"))
 
 
 def look(busy: Busy, root: Root, before: dict[Path, bytes], found: Counter[str]) -> dict[Path, bytes]:
