@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How soon PPO reaches a Sharpe ratio on days it does not learn from, beside Stable-Baselines3 in the same process.
 
-    python3 benchmarks/time_to_sharpe.py [--seconds 60] [--worlds 3] [--seed 500]
+    python3 benchmarks/time_to_sharpe.py [--seconds 60] [--worlds 3] [--seed 500] [--json]
 
 One thread each, in planted worlds of 4,000 days, judged after each iteration on 2,000 later ones. Seconds are those of
 the processor, without the judging. Three learn: Stable-Baselines3 and ours with the same plain nets, from nothing, and
@@ -25,6 +25,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from statistics import median
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ from ai.reward import sigma_of
 from ai.rl_agent import collect, environment_of, optimizer_of, update
 from ai.rl_environment import ReplayEnvironment
 from benchmarks.baseline_ppo import baseline_ppo
+from benchmarks.figure import Figure, Peer, print_figures
 from benchmarks.ppo_speed import PLAIN
 from contract.config import Agent
 from market.strategy_worlds import planted_world
@@ -51,6 +53,7 @@ from trading.metrics import sharpe
 from trading.rebalancing import Rules
 
 TRAINING_DAYS, HELD_OUT_DAYS = 4_000, 2_000
+BASELINE = "Stable-Baselines3"
 RULES = Rules()
 
 
@@ -110,8 +113,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0, help="of learning, for each")
     parser.add_argument("--worlds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=500, help="of the first world")
+    parser.add_argument("--json", action="store_true", help="print the figures for the table as well")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    seconds: dict[str, list[float]] = {}
     from_nothing = checkpoint_of(replace(untrained(), residual=np.zeros(3)))
     for seed in range(options.seed, options.seed + options.worlds):
         world = planted_world(TRAINING_DAYS + HELD_OUT_DAYS, np.random.default_rng((77, seed)))
@@ -121,15 +126,24 @@ def main() -> None:
         mark = max(reached.sharpe for reached in baseline)
         print(f"world {seed}: the mark is {mark:.3f}")
         for name, course in (
-            ("Stable-Baselines3", baseline),
+            (BASELINE, baseline),
             ("ours, plain nets", ours(from_nothing, PLAIN, training, held_out, options.seconds)),
             ("ours, as used", ours(read_prior().checkpoint, Agent(), training, held_out, options.seconds)),
         ):
             best = max(reached.sharpe for reached in course)
+            seconds.setdefault(name, []).append(first_at(course, mark))
             print(
                 f"  {name:20} began at {course[0].sharpe:+.3f}, there after {first_at(course, mark):6.1f} s; "
                 f"best {best:+.3f} after {first_at(course, best):6.1f} s, last {course[-1].sharpe:+.3f}"
             )
+    if options.json:
+        command = f"python3 benchmarks/time_to_sharpe.py --worlds {options.worlds} --seconds {options.seconds:g}"
+        peer = Peer("Stable-Baselines3", median(seconds[BASELINE]))
+        print_figures(
+            Figure(f"{name}: to the best Sharpe ratio of Stable-Baselines3", median(took), "s", command, peer=peer)
+            for name, took in seconds.items()
+            if name != BASELINE and math.isfinite(median(took))
+        )
 
 
 if __name__ == "__main__":
