@@ -139,6 +139,7 @@ class Trainer:
     def _candidate(self, context: Context, lesson: Lesson, seed: int, seeds: range) -> Candidate:
         learn = self._learn
         if learn is None:
+            context.beat("loading what it learns with")  # at the trainer's low priority that may take a while
             use_threads(context.config.trainer.threads)
             learn = learner()
         place = f" {seeds.index(seed) + 1} of {len(seeds)}" if len(seeds) > 1 else ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -28,8 +28,7 @@ from agents.paper_trader import BOT, DAYS_BEFORE, Market, PaperTrader
 from agents.weights_bridge import BRIDGE
 from ai.checkpoint import Checkpoint
 from ai.curves import NoCurves
-from ai.histories import History
-from ai.learner import Learned
+from ai.learner import Learned, Progress, Study
 from ai.model_store import read_prior
 from ai.policy import checkpoint_of
 from ai.rl_inference import INFERENCE
@@ -99,11 +98,9 @@ class TraderOfOneMarket(PaperTrader):
         return _market(bot.seed, bot.symbols)
 
 
-def learn(start: Checkpoint, training: History, validation: History, *others: Any) -> Learned:
+def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]) -> Learned:
     """One step: a policy of a strength that its seed decides."""
-    rules, settings, seed, report, stopping = others
-    learned = ScriptedLearner()(start, training, validation, rules, settings, seed, report, stopping)
-    return learned._replace(checkpoint=checkpoint_of_seed(seed))
+    return ScriptedLearner()(study, report, stopping)._replace(checkpoint=checkpoint_of_seed(study.seed))
 
 
 def checkpoint_of_seed(seed: int) -> Checkpoint:
