@@ -17,9 +17,10 @@ from contract.schema.names import Root
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 FEWEST_LOOKS = 20
-SWING = 0.2
-"""Of what a process holds, how much an allocator takes and gives back in pieces. Within a minute all of it can look
-like growth; within a longer time less, by the root of it, because what swings comes back."""
+SWING = 0.3
+"""Of what a process holds, by how much the line rises where an allocator takes a fifth in one piece, as was seen: a line
+through a step rises by half as much again. Within a minute all of it can look like growth; within a longer time less,
+by the root of it, because what swings comes back."""
 KIB_A_DAY, KIB_A_DAY_OF_TRACKER = 8.0, 32.0
 """Beside that, for every day of the account: readers keep the book, and a report works on all live days at once. Seen
 were 7 and 22."""

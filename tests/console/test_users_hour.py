@@ -303,6 +303,6 @@ def test_a_full_disk_is_told_of_and_waited_out(small_disk: Hour) -> None:
         assert not hour.status()["disk"]["full"]
         assert hour.now.quarantined.record is None, "no row was torn"
         bot.process.send_signal(signal.SIGINT)
-    assert bot.ended() == DONE
+        assert bot.ended() == DONE
     hour.tiller("stop")
     assert left_behind(root) == []
