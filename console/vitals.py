@@ -18,8 +18,8 @@ PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 FEWEST_LOOKS = 20
 SWING = 0.3
-"""Of what a process holds, by how much the line rises where an allocator takes a fifth in one piece, as was seen: a line
-through a step rises by half as much again. Within a minute all of it can look like growth; within a longer time less,
+"""Of what a process holds, how much the line may rise within a minute. Allocators take and give back in pieces of up
+to a fifth, as was seen, and a line through a step rises by half as much again. Within a longer time less is allowed,
 by the root of it, because what swings comes back."""
 KIB_A_DAY, KIB_A_DAY_OF_TRACKER = 8.0, 32.0
 """Beside that, for every day of the account: readers keep the book, and a report works on all live days at once. Seen
