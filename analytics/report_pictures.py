@@ -130,7 +130,7 @@ def _weights(axes: Axes, dates: Any, series: Mapping[str, Any]) -> bool:
     axes.stackplot(dates, shares, labels=labels, colors=STRATEGY_COLOURS, linewidth=0)
     axes.set_ylim(0.0, 100.0)
     axes.set_ylabel("% of the account")
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=8.5)
+    axes.figure.legend(loc="outside lower center", ncols=3, fontsize=8.5)
     return True
 
 
