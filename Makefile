@@ -16,8 +16,12 @@ bench:            ## every figure of benchmarks/ beside its target, measured her
 	$(PY) benchmarks/table.py
 endurance:        ## a year of a busy account in minutes: memory, files and latency
 	$(PY) benchmarks/endurance.py
-learning:         ## what is learnt on simulated worlds: hours
-	for kind in planted random no_edge fees; do $(PY) benchmarks/learning.py $$kind --seconds 30 120; done
+learning:         ## what is learnt on simulated worlds: hours, and on from where it was interrupted
+	mkdir -p logs
+	for kind in planted random no_edge fees; do \
+		$(PY) benchmarks/learning.py $$kind --seconds 30 120 --out logs/learning_$$kind.json --json \
+			> logs/learning_$$kind.txt && cat logs/learning_$$kind.txt || exit 1; \
+	done
 prior:            ## make the model that ships anew, from simulated worlds
 	$(PY) ai/rl_trainer.py --pretrain
 demo:             ## the whole loop on a simulated market
