@@ -13,15 +13,15 @@ import numpy as np
 from ai.course import run
 from ai.histories import History
 from ai.identity import crossed, identity_of
-from ai.learner import Learned, Progress, Study, judged
 from ai.policy import Policy, checkpoint_of, knowing, policy_of
 from ai.reward import rewards, sigma_of
 from ai.strengths import TRIED_AT_ONCE, search
+from ai.study import Learned, Progress, Study, judged
 from trading.rebalancing import Rules
 
 
 def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]) -> Learned:
-    """`ai.learner.Learn`. An episode is a round of the search."""
+    """`ai.study.Learn`. An episode is a round of the search."""
     began, episode, total_reward = time.perf_counter(), 0, 0.0
     training, validation, rules, settings = study.training, study.validation, study.rules, study.settings
     policy = policy_of(knowing(study.start, identity_of(training)))

@@ -24,13 +24,13 @@ from ai.course import without_account
 from ai.feature_table import whole_rows
 from ai.histories import History, resampled
 from ai.identity import Life, crossed, identity_of
-from ai.learner import Learned, Progress, Study, judged
 from ai.network import Known, Network, Prepared, checkpoint_from, network_of
 from ai.policy import RESIDUALS, checkpoint_of, policy_of
 from ai.reward import sigma_of
 from ai.rl_environment import ReplayEnvironment
 from ai.smoothing import FloatArray
 from ai.strengths import search
+from ai.study import Learned, Progress, Study, judged
 from ai.warm_start import climb
 from contract.config import Agent
 from trading.rebalancing import Rules
@@ -40,7 +40,7 @@ BLOCK_DAYS = 60.0
 
 
 def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[], bool]) -> Learned:
-    """`ai.learner.Learn`, with torch. The same seed gives the same bytes on the same machine."""
+    """`ai.study.Learn`, with torch. The same seed gives the same bytes on the same machine."""
     settings = study.settings
     rng, generator = np.random.default_rng(study.seed), torch.Generator().manual_seed(study.seed)
     lives = crossed(study.training, settings.episode_days)

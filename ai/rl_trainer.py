@@ -38,11 +38,12 @@ from typing import Any, NamedTuple
 
 from ai.bots_book import BotsBook
 from ai.histories import history_of
-from ai.learner import Learn, learner, use_threads
+from ai.learner import learner, use_threads
 from ai.model_store import history, publish_model, read_model, read_prior, roll_back, sweep_model
 from ai.model_table import history_table, history_values
 from ai.promotion import LEAST_DAYS
 from ai.schedule import Traded, when_due
+from ai.study import Learn
 from ai.trainer_options import NOT_ASKED, add_options, settings
 from ai.training import Candidate, Lesson, best_of, broken_off, learn_from, offered, passed_over, verdict_on
 from ai.training_log import last_failure, read_log, with_promotion, with_trainings, write_log

@@ -16,10 +16,10 @@ import numpy as np
 from ai.checkpoint import Checkpoint
 from ai.course import rules_of
 from ai.histories import History
-from ai.learner import Learn, Learned, Progress, Study
 from ai.model_store import Stored
 from ai.policy import policy_of
 from ai.promotion import Split, Verdict, examine, split, too_short
+from ai.study import Learn, Learned, Progress, Study
 from contract.config import Config
 from contract.schema.model import FAILED, PASSED_OVER, PROMOTED, REFUSED, VALIDATION_SHARPE, Training
 

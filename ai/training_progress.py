@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from ai.curves import open_curves
-from ai.learner import Progress
+from ai.study import Progress
 from contract.daemon import Context
 from contract.progress import LOG_EVERY_S
 from contract.progress import Progress as Bar

@@ -22,10 +22,11 @@ from ai.checkpoint import Checkpoint, encode_checkpoint
 from ai.course import EQUAL, rules_of, run
 from ai.experts import Settings
 from ai.histories import History
-from ai.learner import Learn, Learned, Progress, learner, use_threads
+from ai.learner import learner, use_threads
 from ai.model_store import Stored
 from ai.policy import Policy, policy_of
 from ai.promotion import LEAST_DAYS, Split, Verdict, split
+from ai.study import Learn, Learned, Progress
 from ai.training import Candidate, Lesson, learn_from, verdict_on
 from ai.trust import Evidence, advantage, blend
 from analytics.ledger import PUBLISHED, FloatArray, Ledger, wished

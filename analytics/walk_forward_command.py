@@ -17,9 +17,9 @@ import numpy as np
 
 from ai.bots_book import BotsBook
 from ai.histories import History, history_of, simulated
-from ai.learner import Learn, Learned
 from ai.model_store import read_prior
 from ai.serving import Model, settings_of
+from ai.study import Learn, Learned
 from analytics.accounts import accounts, rivals
 from analytics.allocators import read_returns
 from analytics.figures import known, span

@@ -38,10 +38,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch
 from ai.course import EQUAL, run
 from ai.histories import History, simulated
 from ai.identity import identity_of
-from ai.learner import Learned, Study, learner, use_threads
+from ai.learner import learner, use_threads
 from ai.model_store import read_prior
 from ai.policy import Policy, policy_of, untrained
 from ai.smoothing import FloatArray
+from ai.study import Learned, Study
 from ai.trust import Evidence, Terms, advantage, blend
 from benchmarks.figure import Figure, Peer, print_figures
 from contract.config import Agent

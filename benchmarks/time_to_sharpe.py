@@ -37,13 +37,13 @@ import torch
 from ai.checkpoint import Checkpoint
 from ai.histories import History, simulated
 from ai.identity import Life, crossed, identity_of
-from ai.learner import judged
 from ai.model_store import read_prior
 from ai.network import network_of
 from ai.policy import checkpoint_of, untrained
 from ai.reward import sigma_of
 from ai.rl_agent import collect, environment_of, optimizer_of, update
 from ai.rl_environment import ReplayEnvironment
+from ai.study import judged
 from benchmarks.baseline_ppo import baseline_ppo
 from benchmarks.figure import Figure, Peer, print_figures
 from benchmarks.ppo_speed import PLAIN

@@ -13,8 +13,8 @@ from support.lessons import study
 
 from ai import learner, numpy_agent
 from ai.checkpoint import encode_checkpoint
-from ai.learner import Learned, Progress
 from ai.policy import policy_of, untrained
+from ai.study import Learned, Progress
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

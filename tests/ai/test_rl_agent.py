@@ -14,7 +14,6 @@ from ai.adam import moments_in
 from ai.checkpoint import Checkpoint, encode_checkpoint
 from ai.feature_table import SHARED
 from ai.identity import NOTHING_KNOWN, Life, crossed, identity_of
-from ai.learner import Learned, Progress
 from ai.network import Network, checkpoint_from, network_of
 from ai.policy import checkpoint_of, policy_of, untrained
 from ai.rl_agent import (
@@ -31,6 +30,7 @@ from ai.rl_agent import (
 )
 from ai.rl_environment import ReplayEnvironment, Walk
 from ai.smoothing import FloatArray
+from ai.study import Learned, Progress
 from contract.config import Agent
 from trading.rebalancing import Rules
 

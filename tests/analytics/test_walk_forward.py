@@ -16,10 +16,10 @@ from support.scripted_learner import ScriptedLearner, turning_returns
 
 from ai.course import EQUAL, rules_of
 from ai.histories import History, simulated
-from ai.learner import Learned
 from ai.model_store import read_prior
 from ai.promotion import split
 from ai.serving import Model, settings_of
+from ai.study import Learned
 from analytics import walk_forward_command
 from analytics.ledger import EQUAL_WEIGHT, PUBLISHED
 from analytics.walk_forward import EXPANDING, POLICY, PRIOR, ROLLING, UNGATED, Fold, Plan, Walk, folds, walk

@@ -28,11 +28,11 @@ from agents.paper_trader import BOT, DAYS_BEFORE, Market, PaperTrader
 from agents.weights_bridge import BRIDGE
 from ai.checkpoint import Checkpoint
 from ai.curves import NoCurves
-from ai.learner import Learned, Progress, Study
 from ai.model_store import read_prior
 from ai.policy import checkpoint_of
 from ai.rl_inference import INFERENCE
 from ai.rl_trainer import trainer
+from ai.study import Learned, Progress, Study
 from analytics.report import Material
 from analytics.rl_performance import TRACKER
 from contract.config import Bot

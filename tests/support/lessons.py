@@ -8,8 +8,8 @@ import numpy as np
 
 from ai.checkpoint import Checkpoint
 from ai.histories import History, simulated
-from ai.learner import Study
 from ai.policy import checkpoint_of, untrained
+from ai.study import Study
 from contract.config import Agent
 from market.strategy_worlds import planted_world, random_world
 from trading.rebalancing import Rules

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 if __package__ in (None, ""):
     sys.path[:1] = [str(Path(__file__).resolve().parents[number]) for number in (2, 1)]
 
-from ai.learner import Learned, Progress, Study
 from ai.policy import checkpoint_of
 from ai.rl_trainer import trainer
+from ai.study import Learned, Progress, Study
 from contract.daemon import main
 from support.policies_of_strength import policy_with
 
