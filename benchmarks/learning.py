@@ -55,8 +55,8 @@ from trading.simplex_array import softmax
 
 TRAINING_DAYS, PURGED_DAYS = 4_400, 30
 HINDSIGHT = (
-    "the best of 17 allocators is chosen for each world anew, and 0.1 of its Sharpe ratio is that choice; what is known "
-    "by name brings the policy nearer, and 1,000 days show little of it"
+    "the best of 17 allocators is chosen for each world anew, and 0.1 of its Sharpe ratio is that choice; what is "
+    "known by name brings the policy nearer, and 1,000 days show little of it"
 )
 BOLDNESS = (0.5, 1.0, 2.0, 4.0)
 CLASSICAL: dict[str, Callable[[FloatArray], FloatArray]] = {
