@@ -46,7 +46,6 @@ BENCHMARKS = {
     "egress_bridge": ("benchmarks/egress_bridge.py",),
     "egress": ("benchmarks/egress.py",),
     "ppo_speed": ("benchmarks/ppo_speed.py", "--baseline"),
-    "time_to_sharpe": ("benchmarks/time_to_sharpe.py", "--seconds", "30"),
     "published_wealth": ("-m", "benchmarks.published_wealth"),
 }
 LONGEST_S = 1_200.0
