@@ -163,6 +163,7 @@ class Supervisor:
         self._kept: dict[str, Kept] = {}
         self._leaving: list[Kept] = []
         self._published: Processes | None = None
+        self._has_looked = False
         self._asked: tuple[int, int] | None = None
         self._nothing = threading.Event()
 
@@ -171,6 +172,7 @@ class Supervisor:
         left = members(context.system, context.root)
         left.pop(SUPERVISOR, None)
         end(context.system, left, lambda name, how: context.log.warning("left behind", program=name, now=how))
+        self._tell(context)  # before there is any program: by this session the next one finds them
         return self
 
     def __call__(self, context: Context) -> Status:
@@ -180,7 +182,8 @@ class Supervisor:
         except TillerError as error:
             unread = f"going on with what ran: {error}"
         self._take_on(context, self._wanted)
-        until_s = system.monotonic() + (BEAT_EVERY_S if self._published else 0.1)  # soon to say what it does
+        until_s = system.monotonic() + (BEAT_EVERY_S if self._has_looked else 0.1)  # soon to say what it does
+        self._has_looked = True
         looked = _look(context.root)
         while not context.stopping() and system.monotonic() < until_s and _look(context.root) == looked:
             for kept in self._kept.values():
