@@ -161,12 +161,12 @@ def contest(kind: Kind, seed: int, seconds: tuple[float, ...]) -> dict[str, Figu
     known = identity_of(seen)
     found["untrained + names"] = unseen.policy(untrained(known))
     found["prior + names"] = unseen.policy(replace(policy_of(prior), **known._asdict()))
+    found["filter (Bayes)"] = boldest(world, expected_returns(world), unseen, first)
+    found["clairvoyant"] = boldest(world, world.means[world.regimes], unseen, first)
     for limit in seconds:
         policy = trained(seen, kind.rules, seed, limit)
         found[f"PPO, {limit:g} s"] = unseen.policy(policy)
         found[f"published, {limit:g} s"] = unseen.published(policy, Terms())
-    found["filter (Bayes)"] = boldest(world, expected_returns(world), unseen, first)
-    found["clairvoyant"] = boldest(world, world.means[world.regimes], unseen, first)
     return found
 
 
@@ -244,16 +244,20 @@ def main() -> None:
     parser.add_argument("--worlds", type=int, default=50)
     parser.add_argument("--seconds", type=float, nargs="*", default=[30.0], help="of training; none: no training")
     parser.add_argument("--seed", type=int, default=1_000, help="of the first world")
-    parser.add_argument("--out", type=Path, help="keep each world's figures here as JSON, and go on where it ends")
+    parser.add_argument("--out", type=Path, help="keep each world's figures here as JSON, and add what is missing")
     parser.add_argument("--json", action="store_true", help="print the figures for the table as well")
     options = parser.parse_args()
     use_threads(1)
     results = kept(options.out) if options.out and options.out.exists() else []
-    for seed in range(options.seed + len(results), options.seed + options.worlds):
-        results.append(contest(KINDS[options.kind], seed, tuple(options.seconds)))
-        if options.out:
-            content = [{name: figures._asdict() for name, figures in result.items()} for result in results]
-            options.out.write_text(json.dumps(content, indent=1))
+    results += [{} for _ in range(options.worlds - len(results))]
+    for world, before in enumerate(results[: options.worlds]):
+        missing = tuple(limit for limit in options.seconds if f"PPO, {limit:g} s" not in before)
+        if missing or not before:
+            results[world] = before | contest(KINDS[options.kind], options.seed + world, missing)
+            if options.out:
+                content = [{name: figures._asdict() for name, figures in result.items()} for result in results]
+                options.out.write_text(json.dumps(content, indent=1))
+    results = results[: options.worlds]
     print(f"{options.kind}: {len(results)} worlds\n{table(results)}")
     if options.json:
         print_figures(goals(options.kind, results, options.seconds))

@@ -105,7 +105,6 @@ def test_every_benchmark_of_the_table_is_there() -> None:
 def test_every_row_of_the_page_holds_or_has_its_reason() -> None:
     document = PAGE.read_text(encoding="utf-8")
     missed = re.findall(r"^\| (.+?) \|.*\| no \|$", document, re.MULTILINE)
-    reasons = dict(re.findall(r"^- (.+?): (.+)\.$", document, re.MULTILINE))
     assert len(re.findall(r"^\| .* \| (?:yes|no|) \|$", document, re.MULTILINE)) > 20
     for name in missed:
-        assert reasons.get(name, "").strip(), name
+        assert re.search(rf"^- {re.escape(name)}: \S", document, re.MULTILINE), name
