@@ -28,7 +28,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -42,7 +42,7 @@ from ai.learner import learner, use_threads
 from ai.model_store import read_prior
 from ai.policy import Policy, policy_of, untrained
 from ai.smoothing import FloatArray
-from ai.study import Learned, Study
+from ai.study import Study
 from ai.trust import Evidence, Terms, advantage, blend
 from benchmarks.figure import Figure, Peer, print_figures
 from contract.config import Agent
@@ -80,14 +80,13 @@ class Kind(NamedTuple):
     """Training and validation; before any of them there is nothing to train on."""
     unseen_days: int
     rules: Rules
-    trains: bool
 
 
 KINDS = {
-    "planted": Kind(planted_world, 5_000, 4_000, Rules(), trains=True),
-    "random": Kind(random_world, 1_000, 2_000, Rules(), trains=True),
-    "no_edge": Kind(partial(random_world, edge=0.0), 5_000, 2_500, Rules(), trains=True),
-    "fees": Kind(partial(random_world, edge=0.3), 5_000, 2_500, Rules(cost_bps=50.0), trains=True),
+    "planted": Kind(planted_world, 5_000, 4_000, Rules()),
+    "random": Kind(random_world, 1_000, 2_000, Rules()),
+    "no_edge": Kind(partial(random_world, edge=0.0), 5_000, 2_500, Rules()),
+    "fees": Kind(partial(random_world, edge=0.3), 5_000, 2_500, Rules(cost_bps=50.0)),
 }
 
 
@@ -164,29 +163,34 @@ def contest(kind: Kind, seed: int, seconds: tuple[float, ...]) -> dict[str, Figu
     found["filter (Bayes)"] = boldest(world, expected_returns(world), unseen, first)
     found["clairvoyant"] = boldest(world, world.means[world.regimes], unseen, first)
     for limit in seconds:
-        policy = trained(seen, kind.rules, seed, limit)
+        policy = trained(kind, seen, seed, limit)
         found[f"PPO, {limit:g} s"] = unseen.policy(policy)
         found[f"published, {limit:g} s"] = unseen.published(policy, Terms())
     return found
 
 
-def trained(seen: History, rules: Rules, seed: int, seconds: float) -> Policy:
+def trained(kind: Kind, seen: History, seed: int, seconds: float) -> Policy:
     """From the prior, with as many episodes as there is time for: seconds of the processor, on one thread."""
+    before_s, episode_s = pace(kind)
+    settings, began = Agent(episodes=max(1, int((seconds - before_s) / episode_s))), time.process_time()
+    learnt = learner()(study(kind, seen, settings, seed), lambda _: None, lambda: time.process_time() - began > seconds)
+    return policy_of(learnt.checkpoint)
+
+
+def study(kind: Kind, seen: History, settings: Agent, seed: int) -> Study:
     training_days = min(TRAINING_DAYS, round(0.85 * seen.days))
     parts = range(training_days), range(training_days + PURGED_DAYS, seen.days)
-    prior, learn = read_prior().checkpoint, learner()
+    return Study(read_prior().checkpoint, seen, *parts, kind.rules, settings, seed)
 
-    def lesson(settings: Agent, limit: float) -> tuple[Learned, float]:
-        began = time.process_time()
-        study = Study(prior, seen, *parts, rules, settings, seed)
-        learnt = learn(study, lambda _: None, lambda: time.process_time() - began > limit)
-        return learnt, time.process_time() - began
 
-    # What the search and the warm start take is left to the clock: they come first, and PPO has the rest.
-    _, of_two = lesson(Agent(episodes=2, search_rounds=0, warm_start_steps=0), math.inf)
-    episodes = max(1, int(0.6 * seconds / (of_two / 2.0)))
-    learnt, _ = lesson(Agent(episodes=episodes), seconds)
-    return policy_of(learnt.checkpoint)
+@cache
+def pace(kind: Kind) -> tuple[float, float]:
+    """Seconds for what comes before PPO, and for an episode of it: how many there will be is said when it begins."""
+    seen = simulated(kind.make(kind.seen_days, np.random.default_rng(0)).returns)
+    learn, ends, began = learner(), list[float](), time.process_time()
+    learn(study(kind, seen, Agent(episodes=7), 0), lambda _: ends.append(time.process_time() - began), lambda: False)
+    episode_s = float(np.median(np.diff(ends)))
+    return ends[0] - episode_s, episode_s
 
 
 def table(results: list[dict[str, Figures]]) -> str:
