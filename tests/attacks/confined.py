@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from support.figures import ATTACK, Record
+
 LIMIT_MIB = 256
 CANARY = "canary"
 PATIENCE_S = 280
@@ -75,15 +77,14 @@ def what_is_wrong(outcomes: list[Outcome], directory: Path) -> list[str]:
     return wrong
 
 
-def figures(outcomes: list[Outcome], directory: Path) -> dict[str, int]:
-    """A row of a table."""
-    return {
-        "cases": len(outcomes),
+def enter(record: Record, subject: str, outcomes: list[Outcome], directory: Path) -> None:
+    """Into the table of faults."""
+    found = {
         "executed": int((directory / CANARY).exists()),
-        "most MiB": max(one.took_mib for one in outcomes),
-        f"over {LIMIT_MIB} MiB": sum(one.took_mib > LIMIT_MIB for one in outcomes),
-        "slowest, ms": round(1000 * max(one.seconds for one in outcomes)),
+        "not refused as they should be": len(what_is_wrong(outcomes, directory)),
+        "MiB at the most": max(one.took_mib for one in outcomes),
     }
+    record(ATTACK, subject, len(outcomes), found, allowed={"MiB at the most": LIMIT_MIB})
 
 
 def _read(name: str, read: Callable[[], object], before_mib: int) -> Outcome:

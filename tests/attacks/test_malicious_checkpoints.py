@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.figures import Tell, table
+from support.figures import Record
 
 from ai.checkpoint import ALLOWED_OPCODES, _Unpickler, decode_checkpoint, encode_checkpoint
 from ai.model_store import read_model
 from attacks.checkpoints import AS_ROOT, TAMPERED, contents, good_model
-from attacks.confined import CANARY, figures, read_all, what_is_wrong
+from attacks.confined import CANARY, enter, read_all, what_is_wrong
 from attacks.pickles import OF_EVERY_OPCODE, OPCODES, RUNNING
 from contract.errors import BadInput, TillerError
 from contract.schema.names import Root
@@ -26,10 +26,11 @@ from contract.system import OperatingSystem
 PATH = Path("state/rl_model/checkpoint_latest.pkl")
 
 
+@pytest.mark.figures
 @pytest.mark.timeout(300)
-def test_nothing_runs_nothing_is_large_and_every_refusal_is_one_clear_line(tmp_path: Path, tell: Tell) -> None:
+def test_nothing_runs_nothing_is_large_and_every_refusal_is_one_clear_line(tmp_path: Path, record: Record) -> None:
     outcomes = read_all("checkpoints", tmp_path)
-    tell(table("malicious checkpoints, each as the model in service", {"checkpoints": figures(outcomes, tmp_path)}))
+    enter(record, "checkpoints, each as the model in service", outcomes, tmp_path)
     assert not what_is_wrong(outcomes, tmp_path)
     assert len(outcomes) == len(list(contents())) + len(TAMPERED) + len(AS_ROOT) * (os.geteuid() == 0)
 

@@ -6,13 +6,13 @@ import csv
 from pathlib import Path
 
 import pytest
-from support.figures import Tell, table
+from support.figures import Record
 
 from ai.model_store import history, publish_model
 from ai.policy import checkpoint_of, untrained
 from analytics.rl_performance import entry as tracker
 from attacks.checkpoints import NOW
-from attacks.confined import figures, read_all, what_is_wrong
+from attacks.confined import enter, read_all, what_is_wrong
 from attacks.csvs import HEADER, HISTORIES, ROW, read_into_the_book, write
 from attacks.names import FORMULAS, HOSTILE
 from contract import journal
@@ -21,20 +21,21 @@ from contract.schema.names import QUARANTINE_HEADER, Root
 from contract.system import OperatingSystem
 
 
+@pytest.mark.figures
 @pytest.mark.timeout(300)
-def test_every_reader_stays_small_and_counts_alike(tmp_path: Path, tell: Tell) -> None:
+def test_every_reader_stays_small_and_counts_alike(tmp_path: Path, record: Record) -> None:
     outcomes = read_all("csvs", tmp_path)
-    tell(table("malicious histories, each by three readers", {"CSVs": figures(outcomes, tmp_path)}))
+    enter(record, "histories, by three readers", outcomes, tmp_path)
     assert not what_is_wrong(outcomes, tmp_path)
     assert len(outcomes) == 3 * len(HISTORIES)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_a_gibibyte_in_one_line_is_one_bad_row(tmp_path: Path, tell: Tell) -> None:
+def test_a_gibibyte_in_one_line_is_one_bad_row(tmp_path: Path, record: Record) -> None:
     (tmp_path / "long").touch()
     outcomes = [one for one in read_all("csvs", tmp_path) if one.name.startswith("one line of 1 GiB:")]
-    tell(table("one line of 1 GiB, by three readers", {"CSVs": figures(outcomes, tmp_path)}))
+    enter(record, "a line of 1 GiB, by three readers", outcomes, tmp_path)
     assert len(outcomes) == 3
     assert not what_is_wrong(outcomes, tmp_path)
 

@@ -7,27 +7,29 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
-from support.figures import Tell, table
+from support.figures import Record
 from support.schema_records import KINDS
 
 from attacks import configs, json_texts
-from attacks.confined import CANARY, figures, read_all, what_is_wrong
+from attacks.confined import CANARY, enter, read_all, what_is_wrong
 from console.main import main
 from contract.daemon import FAILED
 
 
+@pytest.mark.figures
 @pytest.mark.timeout(300)
-def test_json_is_refused_by_every_parser_in_one_clear_line(tmp_path: Path, tell: Tell) -> None:
+def test_json_is_refused_by_every_parser_in_one_clear_line(tmp_path: Path, record: Record) -> None:
     outcomes = read_all("json_texts", tmp_path)
-    tell(table("malicious JSON, by every parser", {"JSON": figures(outcomes, tmp_path)}))
+    enter(record, "JSON, by every parser", outcomes, tmp_path)
     assert not what_is_wrong(outcomes, tmp_path)
     assert len(outcomes) == len(json_texts.NO_OBJECT) * len(KINDS) + len(json_texts.BOMBS)
 
 
+@pytest.mark.figures
 @pytest.mark.timeout(300)
-def test_settings_are_refused_in_one_clear_line(tmp_path: Path, tell: Tell) -> None:
+def test_settings_are_refused_in_one_clear_line(tmp_path: Path, record: Record) -> None:
     outcomes = read_all("configs", tmp_path)
-    tell(table("malicious settings", {"settings": figures(outcomes, tmp_path)}))
+    enter(record, "settings", outcomes, tmp_path)
     assert not what_is_wrong(outcomes, tmp_path)
     assert len(outcomes) == len(configs.MALFORMED) + len(configs.BOMBS)
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
+from support.fault_run import MARKS, put_between
 from support.figures import FAULTS, TOLD_TO_END, Fault, Figure, fault_table, what_is_missing
 
 
@@ -53,3 +59,52 @@ def test_a_row_says_whether_it_was_tried_and_how_often() -> None:
 def test_only_the_whole_table_is_written(figures: list[Figure], skipped: list[str], missing: str) -> None:
     assert what_is_missing(figures, skipped) == missing
     assert all(reason in fault_table(figures, skipped) for reason in skipped)
+
+
+TESTS = """
+import pathlib
+import pytest
+from support.figures import TOLD_TO_END
+
+@pytest.mark.parametrize("subject", ["bridge", "tracker"])
+def test_it_ends(subject, record):
+    with pathlib.Path("tried").open("a") as tried:
+        tried.write(subject + "\\n")
+    record(TOLD_TO_END, subject, 100, {"torn": 0})
+    assert subject == "bridge" or pathlib.Path("mended").exists()
+"""
+
+
+def run(directory: Path, *options: str) -> str:
+    """What a run of those tests shows."""
+    tests = Path(__file__).resolve().parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "conftest", "-c", os.devnull, "--rootdir", ".", *options],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(tests), str(tests.parent)))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.timeout(180)
+def test_a_run_goes_on_with_what_has_not_passed(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(TESTS)
+    (tmp_path / "page").write_text("\n".join(MARKS))
+    shown = run(tmp_path, "--keep-faults", "found", "-n", "2")  # as the long runs are spread
+    assert "1 failed, 1 passed" in shown and "100 or more of each daemon, 2 of them" in shown, shown
+    (tmp_path / "mended").touch()
+    shown = run(tmp_path, "--keep-faults", "found", "--write-fault-table", "page")
+    assert "1 passed" in shown and "100 or more of each daemon, 2 of them" in shown, shown
+    assert "page was left as it is: nothing was tried of: " in shown
+    assert sorted((tmp_path / "tried").read_text().split()) == ["bridge", "tracker", "tracker"]
+    assert "2 passed" in run(tmp_path, "--keep-faults", "found", "--seed", "8"), "another seed tries other moments"
+
+
+def test_the_table_is_put_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
+    put_between(page, MARKS, "| new |")
+    assert page.read_text() == f"before\n{MARKS[0]}\n\n| new |\n\n{MARKS[1]}\nafter\n"

@@ -46,10 +46,13 @@ WRONG_CLOCK = Fault("clock +- 1 h, timestamps of the future, suspension", 100, "
 FULL_DISK = Fault("a disk that fills up", 50, "daemon")
 READ_ONLY_DISK = Fault("a disk that turns read-only", 50, "daemon")
 POWER_CUT = Fault("power cuts", 100, "file system and kind of file")
+ATTACK = Fault("what somebody has made to do harm", 1, "kind of file")
+SCHEDULE = Fault("simulated schedules of the five programs", 1_000, "thousand")
 
 FAULTS = (
     *(KILLED_WRITER, FAILED_CALL, READ_MEANWHILE, MODEL_READ_MEANWHILE, CSV_HISTORY, FLIPPED_BIT, TRUNCATION),
     *(DEAD_WATCHER, OVERFLOW, TWO_INSTANCES, TOLD_TO_END, WRONG_CLOCK, FULL_DISK, READ_ONLY_DISK, POWER_CUT),
+    *(ATTACK, SCHEDULE),
 )
 """In the order of the table."""
 
