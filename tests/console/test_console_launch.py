@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,11 +19,16 @@ from support.only_on_linux import only_on_linux
 from support.processes import PATIENCE_S, Running
 
 from console.launch import stop
-from console.session import members, session_of
-from contract.daemon import BAD_USAGE, DONE, FAILED, NOTHING_TO_DO
+from console.session import members, read_processes, session_of
+from console.supervisor import Supervisor
+from contract.config import Config
+from contract.daemon import BAD_USAGE, DONE, FAILED, NOTHING_TO_DO, Context
+from contract.files import publish
+from contract.log import Log
 from contract.pulse import ALIVE, feel
 from contract.schema.names import CHECKOUT, Root
 from contract.schema.operations import RUNNING
+from contract.schema.supervision import Processes, Wanted, encode_wanted
 from contract.system import OperatingSystem
 from contract.watch import changes
 
@@ -131,6 +138,21 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_start_and_by_stop(ro
     os.kill(second["supervisor"], signal.SIGKILL)
     assert tiller(root, "stop").stdout.split() == ["bridge", "stopped"]
     assert ended(second["bridge"])
+
+
+def test_whatever_is_started_can_be_found_by_the_next_supervisor(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed at any moment: its session is on the disk before there is anything in it."""
+    system, seen = OperatingSystem(), list[Processes | None]()
+
+    def start(*words: object, **how: object) -> object:
+        seen.append(read_processes(system, root))
+        raise OSError("not in a test")
+
+    publish(system, root.wanted, encode_wanted(Wanted(("bridge",))))
+    monkeypatch.setattr(subprocess, "Popen", start)
+    context = Context(root, Config(), system, Log(logging.Logger("supervisor")), argparse.Namespace())
+    Supervisor().begin(context)(context)
+    assert seen[0] is not None and seen[0].session == os.getsid(0)
 
 
 def test_what_somebody_else_started_is_left_alone(root: Root) -> None:
