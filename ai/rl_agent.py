@@ -35,6 +35,7 @@ from ai.warm_start import climb
 from contract.config import Agent
 from trading.rebalancing import Rules
 
+NOTE = f"PPO in torch {torch.__version__}"
 BLOCK_DAYS = 60.0
 """Of a history made of shuffled blocks, on average: long enough that most days follow those that they followed."""
 
@@ -46,6 +47,8 @@ def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[
     lives = crossed(study.training, settings.episode_days)
     begun = suited(study.start, lives, study.rules, settings, study.seed, stopping)
     network = network_of(begun, settings, identity_of(study.training), generator)
+    if stopping():  # torch needs seconds for its first optimizer
+        return found_by_search(study, network)
     optimizer = optimizer_of(network, settings)
     if settings.continue_from == "service":
         take_moments(optimizer, study.start)
@@ -89,8 +92,14 @@ def learn(study: Study, report: Callable[[Progress], None], stopping: Callable[[
         steps=episode * environment.accounts * environment.episode_days,
         seconds=time.perf_counter() - began,
         stopped_early=episode < settings.episodes,
-        note=f"PPO in torch {torch.__version__}",
+        note=NOTE,
     )
+
+
+def found_by_search(study: Study, network: Network) -> Learned:
+    """What comes of a training that ends before it has begun with PPO."""
+    reached = judged(network.policy(), study.validation, study.rules)
+    return Learned(study.remembered(checkpoint_from(network)), reached, 0, 0.0, 0, 0.0, stopped_early=True, note=NOTE)
 
 
 def suited(

@@ -30,7 +30,7 @@ from ai.rl_agent import (
 )
 from ai.rl_environment import ReplayEnvironment, Walk
 from ai.smoothing import FloatArray
-from ai.study import Learned, Progress
+from ai.study import Learned, Progress, judged
 from contract.config import Agent
 from trading.rebalancing import Rules
 
@@ -197,6 +197,17 @@ def test_it_stops_when_told_to_and_keeps_what_was_best() -> None:
     assert learned.validation_sharpe == said[-1].validation_sharpe
 
 
+def test_told_to_stop_before_ppo_it_does_not_begin_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ai.rl_agent.optimizer_of", lambda *_: pytest.fail("torch needs seconds for this"))
+    learned, said = lesson(stop_after=0)
+    assert (learned.episodes, learned.stopped_early, said) == (0, True, [])
+    policy = policy_of(learned.checkpoint)
+    np.testing.assert_array_equal(policy.standing, identity_of(study().known).standing)
+    kept = study()
+    found_on = replace(policy, **identity_of(kept.training)._asdict())
+    assert learned.validation_sharpe == pytest.approx(judged(found_on, kept.validation, kept.rules))
+
+
 def test_the_best_on_the_validation_days_never_gets_worse() -> None:
     _, said = lesson(settings=replace(SMALL, episodes=5, learning_rate=0.05))
     reached = [progress.validation_sharpe for progress in said]
@@ -218,7 +229,9 @@ def test_it_goes_on_where_the_model_in_service_ended(continue_from: str) -> None
     optimizer = optimizer_of(network, SMALL)
     update(network, optimizer, collect(network, environment, SMALL, generator), SMALL, generator)
     service = checkpoint_from(network, moments_in(optimizer))
-    learned, _ = lesson(service, settings=replace(SMALL, continue_from=continue_from), stop_after=0)
+    settings = replace(SMALL, continue_from=continue_from, search_rounds=0, warm_start_steps=0)
+    stops_before_the_first_episode = iter((False, True)).__next__
+    learned = learn(study(3, settings, service), lambda _: None, stops_before_the_first_episode)
     assert (moments <= learned.checkpoint.arrays.keys()) == (continue_from == "service")
 
 
