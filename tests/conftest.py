@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from support import fault_run
@@ -16,8 +17,11 @@ for library in ("OMP", "OPENBLAS", "MKL"):
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=20260101, help="seed of the random tests")
-    fault_run.add_options(parser)
+    add = parser.addoption
+    add("--seed", type=int, default=20260101, help="seed of the random tests")
+    add("--fault-table", action="store_true", help="print the table of faults at the end")
+    add("--keep-faults", type=Path, help="keep what each test found, and leave out what is there already")
+    add("--write-fault-table", type=Path, help="put the table into this document, where all of it holds")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -94,17 +94,3 @@ def put_between(document: Path, marks: tuple[str, str], text: str) -> None:
 def wanted(config: pytest.Config) -> bool:
     options = "--fault-table", "--keep-faults", "--write-fault-table"
     return any(config.getoption(option) for option in options)
-
-
-def add_options(parser: pytest.Parser) -> None:
-    add: Any = parser.addoption
-    add("--fault-table", action="store_true", help="print the table of faults at the end")
-    add(
-        "--keep-faults",
-        type=Path,
-        metavar="FILE",
-        help="keep what each test found, and leave out what is there already",
-    )
-    add(
-        "--write-fault-table", type=Path, metavar="FILE", help="put the table into this document, where all of it holds"
-    )
