@@ -93,8 +93,18 @@ def is_recorded(history: WeightHistory, publication: Publication) -> bool:
         return False
     last = history.history[-1]
     if publication.generation:
-        return last.metadata.get("generation") == publication.generation and last.weights == publication.weights
+        return _is_of(last, publication)
     return last.weights == publication.weights and last.metadata.get("source") == publication.source
+
+
+def was_recorded(history: WeightHistory, publication: Publication) -> bool:
+    """At any time: a power cut can take back what the bot was told last, and then it is told what came before."""
+    return any(_is_of(entry, publication) for entry in reversed(history.history))
+
+
+def _is_of(entry: PublishedWeights, publication: Publication) -> bool:
+    same = entry.metadata.get("generation") == publication.generation
+    return same and entry.weights == publication.weights
 
 
 def known_until(entry: PublishedWeights, fallback: date) -> date:

@@ -17,6 +17,7 @@ from analytics.publications import (
     last_generation,
     published,
     said_by_inference,
+    was_recorded,
     with_entries,
 )
 from contract import journal
@@ -87,7 +88,8 @@ class Recorder:
             with suppress(BadInput):
                 if noted := journal.read(context.system, context.root, "bridge", generation):
                     publication = journaled(noted, context.root.journal("bridge"))
-                    yield entry_of(publication, _said(context, publication), None)
+                    if not was_recorded(self.history, publication):
+                        yield entry_of(publication, _said(context, publication), None)
 
 
 def _said(context: Context, publication: Publication) -> Mapping[str, Any]:

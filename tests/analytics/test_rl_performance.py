@@ -153,6 +153,15 @@ def test_what_passed_while_nobody_looked_is_found_in_the_journal(book: ScriptedB
     assert (missed.metadata["trust"], missed.metadata["last_day"]) == (0.3, "2024-01-05")
 
 
+def test_what_a_power_cut_took_back_was_told_once(book: ScriptedBook, tracker: ScriptedReader) -> None:
+    """A publication that was not durable yet: the bot is told what came before it again, until the next."""
+    for number in (1, 2, 1, 3):
+        note(book.root, number)
+        tell(book.root, number)
+        tracker.once("--track")
+    assert generations(book.root) == [1, 2, 1, 3], "the second is not looked up as if it had been missed"
+
+
 @pytest.mark.parametrize("daemon", ["bridge", "inference"])
 def test_a_journal_that_cannot_be_read_now_is_asked_again(
     book: ScriptedBook, tracker: ScriptedReader, monkeypatch: pytest.MonkeyPatch, daemon: str

@@ -105,6 +105,8 @@ class Witness:
         self._in_trouble: set[str] = set()
         """Whom something has failed since they last rested in peace: they may have done without their journals."""
         self._told_in_trouble: set[int] = set()
+        self._told_again: set[int] = set()
+        """After a power cut that took back what came after them, and was not promised yet."""
         self.generations_told: set[int] = set()
         self._bot_read: tuple[Allocations | None, bool, str] = (None, True, "")
         """What it read last, of which word, and whether that had run out."""
@@ -181,7 +183,9 @@ class Witness:
         self._look_at_rows()
         for path, parse in _PARSERS.items():
             self.view.read(path, parse)
-        self.told = self.view.read(ROOT.allocations, parse_allocations)
+        told, self.told = self.told, self.view.read(ROOT.allocations, parse_allocations)
+        if self.told and told and self.told.generation != told.generation:
+            self._told_again.add(self.told.generation or 0)
         self._said = self.view.read(ROOT.rl_weights, parse_rl_weights)
         self._trust = self.view.read(ROOT.trust, parse_trust)
         last = _day(self._trust)
@@ -211,8 +215,13 @@ class Witness:
 
     def _remembered(self, generations: list[int]) -> None:
         """Each once, in order; but for one that the bridge could not note, and whose file it could not read again."""
-        doubled = {number for number in generations if generations.count(number) > 1} - self._told_in_trouble
-        in_order = generations == sorted(generations)
+        once = [
+            number
+            for place, number in enumerate(generations)
+            if not (number in self._told_again and number in generations[:place])
+        ]
+        doubled = {number for number in once if once.count(number) > 1} - self._told_in_trouble
+        in_order = once == sorted(once)
         require(in_order and not doubled, f"the tracker remembers generations {generations}")
 
     def _look_at_told(self, told: Allocations, run: Run) -> None:
