@@ -31,7 +31,7 @@ from agents.bot_files import Memory, commit, complete, fill_row, load, mark_row,
 from contract.config import Bot
 from contract.daemon import NOTHING_TO_DO, Context, Daemon, RunOnce, Status, main
 from contract.errors import BadInput, MustStop, TillerError
-from contract.files import read_record
+from contract.files import exists, read_record
 from contract.progress import Progress
 from contract.schema.names import STRATEGIES
 from contract.schema.weights import HALTED, parse_allocations
@@ -130,13 +130,9 @@ class PaperTrader:
         return Market.of(f"simulated market {bot.seed} of {bot.symbols} symbols", bars)
 
     def _refuse_foreign_history(self, context: Context) -> None:
-        try:
-            context.system.stat(context.root.pnl_history)
-        except FileNotFoundError:
-            return
-        raise MustStop(
-            "another bot's history stands here", path=context.root.pnl_history, hint="give this bot another --root"
-        )
+        history = context.root.pnl_history
+        if exists(context.system, history):
+            raise MustStop("another bot's history stands here", path=history, hint="give this bot another --root")
 
     def _trade(self, context: Context) -> bool:
         """One day; False where the market has no further one."""

@@ -62,6 +62,7 @@ from contract.daemon import (
 )
 from contract.daemon import main as run_daemon
 from contract.errors import TillerError, told
+from contract.files import settle
 from contract.schema.model import PROMOTED, REFUSED, Training, TrainingLog, training_values
 from contract.schema.names import Root
 from contract.system import OperatingSystem
@@ -83,6 +84,7 @@ class Trainer:
         self._learn = learn
         self._bots_book = BotsBook(context.system, context.root, context.config)
         self._finished: Finished | None = None
+        settle(context.system, context.root.manifest)
 
     def __call__(self, context: Context) -> Status:
         if context.options.pretrain:

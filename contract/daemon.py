@@ -22,7 +22,7 @@ from typing import Any
 from contract.config import Config
 from contract.configure import configure
 from contract.errors import BadInput, MustStop, RetryLater, TillerError, told
-from contract.files import make_directory, publish, sweep
+from contract.files import make_directory, publish, settle, sweep
 from contract.log import Log, open_log
 from contract.pulse import ALIVE, STALE, feel
 from contract.schema.names import Root
@@ -241,6 +241,7 @@ class _Loop:
         """One run, and what becomes of an error in it."""
         try:
             if self._run_once is None:
+                settle(self._system, *self._daemon.owns(self._root))
                 self._run_once = self._daemon.begin(self._context)
             status = self._run_once(self._context)
         except MustStop:

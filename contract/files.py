@@ -166,6 +166,30 @@ def sync_file(system: System, path: Path) -> None:
         raise _reaction(error, "cannot make durable", path) from error
 
 
+def settle(system: System, *paths: Path) -> None:
+    """Make durable which files stand at these paths, before anything rests on them.
+
+    A killed writer can have put a file in its place, and not have lived to make that last.
+    """
+    for directory in dict.fromkeys(path.parent for path in paths):
+        try:
+            sync_directory(system, directory)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise _reaction(error, "cannot make durable", directory) from error
+
+
+def exists(system: System, path: Path) -> bool:
+    try:
+        system.stat(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _reaction(error, "cannot be looked at", path) from error
+    return True
+
+
 def sweep(system: System, path: Path) -> None:
     """Remove temporary siblings of a file that killed writers left. Only for the holder of the file's writer lock."""
     try:

@@ -18,12 +18,14 @@ from contract.errors import BadInput, MustStop, RetryLater, TillerError
 from contract.files import (
     LARGEST_JSON,
     append_line,
+    exists,
     make_directory,
     publish,
     read_bytes,
     read_guarded,
     read_record,
     read_tail,
+    settle,
     sweep,
     sync_file,
 )
@@ -107,6 +109,52 @@ def test_a_sweep_that_sees_nothing_leaves_the_complaint_to_the_work(system: Fake
     system.calls, system.plan = 0, failing(code, nth(1))
     sweep(system, FILE)
     assert system.calls == 1
+
+
+# settle, exists
+
+
+def test_what_a_killed_writer_put_in_its_place_lasts_once_it_is_settled() -> None:
+    """Without that, a power cut takes it back in some of these machines."""
+
+    def of_the_directory(call: Call) -> bool:
+        return call.name == "fsync" and call.path == HOME
+
+    taken_back = {False: 0, True: 0}
+    for settled in taken_back:
+        for number in range(20):
+            machine = FakeMachine(number)
+            publish(machine.start(), FILE, b"old")
+            with pytest.raises(RetryLater):
+                publish(machine.start(failing(errno.EIO, of_the_directory)), FILE, b"new")
+            successor = machine.start()
+            assert read_bytes(successor, FILE) == b"new"
+            if settled:
+                settle(successor, FILE, HOME / "other")
+            machine.power_cut()
+            taken_back[settled] += read_bytes(machine.start(), FILE) == b"old"
+    assert taken_back[True] == 0 < taken_back[False]
+
+
+@pytest.mark.parametrize(("code", "error"), [(errno.EIO, RetryLater), (errno.ENOTDIR, MustStop)])
+def test_a_directory_that_cannot_be_settled_is_named(
+    system: FakeSystem, code: int, error: type[TillerError]
+) -> None:
+    settle(system, FILE)  # there is none: nothing can rest on it
+    make_directory(system, HOME)
+    system.plan = failing(code, lambda call: call.name == "open")
+    with pytest.raises(error, match=r"cannot make durable") as raised:
+        settle(system, FILE)
+    assert raised.value.path == HOME
+
+
+def test_a_file_exists_or_not_or_nobody_can_tell(system: FakeSystem) -> None:
+    assert not exists(system, FILE)
+    publish(system, FILE, b"")
+    assert exists(system, FILE) and exists(system, HOME)
+    system.plan = failing(errno.EIO, lambda call: call.name == "stat")
+    with pytest.raises(RetryLater, match="cannot be looked at"):
+        exists(system, FILE)
 
 
 # append_line
