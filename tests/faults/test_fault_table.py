@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.fault_run import MARKS, put_between
-from support.figures import FAULTS, TOLD_TO_END, Fault, Figure, fault_table, what_is_missing
+from support.figures import FAULTS, SCHEDULE, TOLD_TO_END, Fault, Figure, fault_table, what_is_missing
 
 
 def figure(
@@ -19,7 +19,7 @@ def figure(
     return Figure(fault.name, subject, count, fault.asked, found, {"s at the most": 5.0}, 1.0, 7)
 
 
-WHOLE = [figure(fault) for fault in FAULTS]
+WHOLE = [figure(fault, f"subject {number}") for fault in FAULTS for number in range(fault.subjects)]
 
 
 def row(made: str, fault: Fault) -> list[str]:
@@ -50,13 +50,14 @@ def test_a_row_says_whether_it_was_tried_and_how_often() -> None:
     [
         (WHOLE, [], ""),
         (WHOLE[1:], [], f"nothing was tried of: {FAULTS[0].name}"),
+        (WHOLE[:-1], [], f"of 9 in 10 alone, each a thousand: {SCHEDULE.name}"),
         ([*WHOLE, figure(TOLD_TO_END, "lab", trials=99)], [], f"99 trials of 100: {TOLD_TO_END.name}, lab"),
         ([*WHOLE, figure(TOLD_TO_END, "lab", torn=1)], [], f"does not hold: {TOLD_TO_END.name}, lab"),
         (WHOLE, ["a test: not root"], "left out: a test: not root"),
     ],
-    ids=["whole", "not tried", "too few", "does not hold", "skipped"],
+    ids=["whole", "not tried", "too few subjects", "too few trials", "does not hold", "skipped"],
 )
-def test_only_the_whole_table_is_written(figures: list[Figure], skipped: list[str], missing: str) -> None:
+def test_the_table_says_what_is_missing(figures: list[Figure], skipped: list[str], missing: str) -> None:
     assert what_is_missing(figures, skipped) == missing
     assert all(reason in fault_table(figures, skipped) for reason in skipped)
 
@@ -98,7 +99,8 @@ def test_a_run_goes_on_with_what_has_not_passed(tmp_path: Path) -> None:
     (tmp_path / "mended").touch()
     shown = run(tmp_path, "--keep-faults", "found", "--write-fault-table", "page")
     assert "1 passed" in shown and "100 or more of each daemon, 2 of them" in shown, shown
-    assert "page was left as it is: nothing was tried of: " in shown
+    assert "page renewed, not whole: nothing was tried of: " in shown
+    assert "\n\nNOT WHOLE, nothing was tried of: " in (tmp_path / "page").read_text()
     assert sorted((tmp_path / "tried").read_text().split()) == ["bridge", "tracker", "tracker"]
     assert "2 passed" in run(tmp_path, "--keep-faults", "found", "--seed", "8"), "another seed tries other moments"
 

@@ -72,10 +72,8 @@ class FaultRun:
         if self._document is not None:
             ended_well = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
             missing = what_is_missing(figures, skipped) if ended_well else "a test failed"
-            if not missing:
-                put_between(self._document, MARKS, made)
-            left = f"{self._document} was left as it is: {missing}"
-            terminalreporter.write_line(left if missing else f"{self._document} renewed")
+            put_between(self._document, MARKS, f"NOT WHOLE, {missing}\n\n{made}" if missing else made)
+            terminalreporter.write_line(f"{self._document} renewed{f', not whole: {missing}' if missing else ''}")
 
     def _read(self) -> Iterator[Kept]:
         """What was found before, with this seed."""

@@ -29,6 +29,8 @@ class Fault:
     """How many trials each subject is to have in the long run."""
     of_each: str
     """What a subject is."""
+    subjects: int = 1
+    """There are at least so many."""
 
 
 KILLED_WRITER = Fault("`kill -9` of a writer", 150, "published file")
@@ -47,7 +49,7 @@ FULL_DISK = Fault("a disk that fills up", 50, "daemon")
 READ_ONLY_DISK = Fault("a disk that turns read-only", 50, "daemon")
 POWER_CUT = Fault("power cuts", 100, "file system and kind of file")
 ATTACK = Fault("what somebody has made to do harm", 1, "kind of file")
-SCHEDULE = Fault("simulated schedules of the five programs", 1_000, "thousand")
+SCHEDULE = Fault("simulated schedules of the five programs", 1_000, "thousand", subjects=10)
 
 FAULTS = (
     *(KILLED_WRITER, FAILED_CALL, READ_MEANWHILE, MODEL_READ_MEANWHILE, CSV_HISTORY, FLIPPED_BIT, TRUNCATION),
@@ -120,8 +122,11 @@ def fault_table(figures: Sequence[Figure], skipped: Iterable[str] = ()) -> str:
 def what_is_missing(figures: Sequence[Figure], skipped: Sequence[str]) -> str:
     """Why this is not the whole table, all of which holds; empty where it is."""
     for fault in FAULTS:
-        if not any(figure.fault == fault.name for figure in figures):
+        tried = sum(figure.fault == fault.name for figure in figures)
+        if not tried:
             return f"nothing was tried of: {fault.name}"
+        if tried < fault.subjects:
+            return f"of {tried} in {fault.subjects} alone, each a {fault.of_each}: {fault.name}"
     for figure in figures:
         if not figure.is_whole:
             return f"{figure.trials:,} trials of {figure.asked:,}: {figure.fault}, {figure.subject}"
@@ -142,7 +147,7 @@ def _row(fault: Fault, figures: Sequence[Figure]) -> tuple[str, ...]:
     least = min(figure.trials for figure in figures)
     trials = f"{least:,}" if len(figures) == 1 else f"{least:,} or more of each {fault.of_each}, {len(figures)} of them"
     holds = "yes" if all(figure.holds for figure in figures) else "NO"
-    if not all(figure.is_whole for figure in figures):
+    if len(figures) < fault.subjects or not all(figure.is_whole for figure in figures):
         holds += ", a sample"
     return (fault.name, trials, _counts(found), _counts(allowed), holds)
 
