@@ -50,7 +50,7 @@ def test_a_row_says_whether_it_was_tried_and_how_often() -> None:
     [
         (WHOLE, [], ""),
         (WHOLE[1:], [], f"nothing was tried of: {FAULTS[0].name}"),
-        (WHOLE[:-1], [], f"of 9 in 10 alone, each a thousand: {SCHEDULE.name}"),
+        (WHOLE[:-1], [], f"9 of 10, each a thousand: {SCHEDULE.name}"),
         ([*WHOLE, figure(TOLD_TO_END, "lab", trials=99)], [], f"99 trials of 100: {TOLD_TO_END.name}, lab"),
         ([*WHOLE, figure(TOLD_TO_END, "lab", torn=1)], [], f"does not hold: {TOLD_TO_END.name}, lab"),
         (WHOLE, ["a test: not root"], "left out: a test: not root"),

@@ -126,7 +126,7 @@ def what_is_missing(figures: Sequence[Figure], skipped: Sequence[str]) -> str:
         if not tried:
             return f"nothing was tried of: {fault.name}"
         if tried < fault.subjects:
-            return f"of {tried} in {fault.subjects} alone, each a {fault.of_each}: {fault.name}"
+            return f"{tried} of {fault.subjects}, each a {fault.of_each}: {fault.name}"
     for figure in figures:
         if not figure.is_whole:
             return f"{figure.trials:,} trials of {figure.asked:,}: {figure.fault}, {figure.subject}"
