@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--seed", type=int, default=20260101, help="seed of the random tests")
     add("--fault-table", action="store_true", help="print the table of faults at the end")
     add("--keep-faults", type=Path, help="keep what each test found, and leave out what is there already")
-    add("--write-fault-table", type=Path, help="put the table into this document, where all of it holds")
+    add("--write-fault-table", type=Path, help="put the table into this document, and what is missing")
 
 
 def pytest_configure(config: pytest.Config) -> None:

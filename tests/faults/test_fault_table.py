@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.fault_run import MARKS, put_between
+from support.fault_run import MARK
 from support.figures import FAULTS, SCHEDULE, TOLD_TO_END, Fault, Figure, fault_table, what_is_missing
 
 
@@ -93,7 +93,7 @@ def run(directory: Path, *options: str) -> str:
 @pytest.mark.timeout(180)
 def test_a_run_goes_on_with_what_has_not_passed(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text(TESTS)
-    (tmp_path / "page").write_text("\n".join(MARKS))
+    (tmp_path / "page").write_text(f"<!-- {MARK} -->\n<!-- end of {MARK} -->\n")
     shown = run(tmp_path, "--keep-faults", "found", "-n", "2")  # as the long runs are spread
     assert "1 failed, 1 passed" in shown and "100 or more of each daemon, 2 of them" in shown, shown
     (tmp_path / "mended").touch()
@@ -103,10 +103,3 @@ def test_a_run_goes_on_with_what_has_not_passed(tmp_path: Path) -> None:
     assert "\n\nNOT WHOLE, nothing was tried of: " in (tmp_path / "page").read_text()
     assert sorted((tmp_path / "tried").read_text().split()) == ["bridge", "tracker", "tracker"]
     assert "2 passed" in run(tmp_path, "--keep-faults", "found", "--seed", "8"), "another seed tries other moments"
-
-
-def test_the_table_is_put_between_its_marks(tmp_path: Path) -> None:
-    page = tmp_path / "page.md"
-    page.write_text(f"before\n{MARKS[0]}\nold\n{MARKS[1]}\nafter\n")
-    put_between(page, MARKS, "| new |")
-    assert page.read_text() == f"before\n{MARKS[0]}\n\n| new |\n\n{MARKS[1]}\nafter\n"

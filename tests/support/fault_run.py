@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from benchmarks.table import put
 from support.figures import Figure, fault_table, what_is_missing
 
-MARKS = ("<!-- the table of faults: made by `make faults WRITE=docs/reliability.md` -->", "<!-- its end -->")
+MARK = "the table of faults"
+"""Between this and its end it stands in the document."""
 
 
 class Kept(NamedTuple):
@@ -72,7 +74,9 @@ class FaultRun:
         if self._document is not None:
             ended_well = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
             missing = what_is_missing(figures, skipped) if ended_well else "a test failed"
-            put_between(self._document, MARKS, f"NOT WHOLE, {missing}\n\n{made}" if missing else made)
+            content = f"\nNOT WHOLE, {missing}\n\n{made}\n" if missing else f"\n{made}\n"
+            text = put(self._document.read_text(encoding="utf-8"), MARK, content)
+            self._document.write_text(text, encoding="utf-8")
             terminalreporter.write_line(f"{self._document} renewed{f', not whole: {missing}' if missing else ''}")
 
     def _read(self) -> Iterator[Kept]:
@@ -80,13 +84,6 @@ class FaultRun:
         if self._file is not None and self._file.exists():
             found = map(Kept.from_line, self._file.read_text(encoding="utf-8").splitlines())
             yield from (kept for kept in found if kept.seed == self._seed)
-
-
-def put_between(document: Path, marks: tuple[str, str], text: str) -> None:
-    before, begins, rest = document.read_text(encoding="utf-8").partition(marks[0])
-    _, ends, after = rest.partition(marks[1])
-    assert begins and ends, f"{document} has no place for the table"
-    document.write_text(f"{before}{begins}\n\n{text}\n\n{ends}{after}", encoding="utf-8")
 
 
 def wanted(config: pytest.Config) -> bool:
