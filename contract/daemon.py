@@ -34,7 +34,7 @@ from contract.schema.operations import (
     Heartbeat,
     encode_heartbeat,
 )
-from contract.system import OperatingSystem, System
+from contract.system import Lock, OperatingSystem, System
 from contract.watch import changes
 
 DONE, FAILED, BAD_USAGE, NOTHING_TO_DO, CANDIDATE_REFUSED = range(5)
@@ -42,6 +42,9 @@ DONE, FAILED, BAD_USAGE, NOTHING_TO_DO, CANDIDATE_REFUSED = range(5)
 
 _GRACE_S = 30.0
 """A heartbeat promises the next one within its wait and this."""
+_LET_GO_S = 0.5
+"""A lock that is held so long, by whomever, is held by another instance."""
+_LOOK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -170,13 +173,22 @@ def run(
     """Hold the daemon's lock and run until told to stop; with `--once`, run once. Returns the exit code."""
     make_directory(system, root.runtime)
     system.mkdir(root.locks, 0o700)
-    lock = system.lock(root.lock(daemon.name))
-    if lock is None:
-        raise MustStop(f"another {daemon.name} is running{_its_pid(system, root, daemon.name)}", hint="stop it first")
+    lock = _hold(system, root, daemon.name)
     try:
         return _Loop(daemon, root, system, log, options, signals).run()
     finally:
         lock.release()
+
+
+def _hold(system: System, root: Root, name: str) -> Lock:
+    """One that was killed holds its lock for a moment yet, where it had forked a child that is no other program yet."""
+    until_s = system.monotonic() + _LET_GO_S
+    while (lock := system.lock(root.lock(name))) is None:
+        holder = _its_pid(system, root, name)
+        if holder or system.monotonic() >= until_s:
+            raise MustStop(f"another {name} is running{holder}", hint="stop it first")
+        system.wait(threading.Event(), _LOOK_EVERY_S)
+    return lock
 
 
 def _its_pid(system: System, root: Root, name: str) -> str:

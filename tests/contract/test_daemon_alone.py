@@ -1,5 +1,7 @@
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +52,16 @@ def beat_of(bridge: ScriptedDaemon, state: str, pid: int) -> None:
     publish(bridge.system, bridge.root.heartbeat(NAME), encode_heartbeat(beat))
 
 
+@contextmanager
+def held(bridge: ScriptedDaemon) -> Iterator[Lock]:
+    """By somebody else."""
+    bridge.root.locks.mkdir()
+    lock = OperatingSystem().lock(bridge.root.lock(NAME))
+    assert lock is not None
+    yield lock
+    lock.release()
+
+
 @pytest.mark.parametrize(
     ("state", "pid", "told"),
     [
@@ -64,24 +76,28 @@ def test_a_second_instance_is_refused_and_told_who_holds(
     bridge: ScriptedDaemon, state: str, pid: int, told: str
 ) -> None:
     beat_of(bridge, state, pid)
-    bridge.root.locks.mkdir()
-    lock = OperatingSystem().lock(bridge.root.lock(NAME))
-    assert lock is not None
-    with pytest.raises(MustStop) as caught:
+    bridge.system.otherwise = lambda: None
+    with held(bridge), pytest.raises(MustStop) as caught:
         bridge.run()
-    lock.release()
     assert str(caught.value) == f"another bridge is running{told} (stop it first)"
     assert bridge.begun == 0
+    assert bridge.system.elapsed_s == (0.0 if told else pytest.approx(0.5, abs=0.021)), "who is known is not waited for"
 
 
 def test_an_unreadable_heartbeat_does_not_hide_the_refusal(bridge: ScriptedDaemon) -> None:
     bridge.write(bridge.root.heartbeat(NAME), "{")
-    bridge.root.locks.mkdir()
-    lock = OperatingSystem().lock(bridge.root.lock(NAME))
-    assert lock is not None
-    with pytest.raises(MustStop, match=r"^another bridge is running \("):
+    bridge.system.otherwise = lambda: None
+    with held(bridge), pytest.raises(MustStop, match=r"^another bridge is running \("):
         bridge.run()
-    lock.release()
+
+
+def test_a_lock_that_a_killed_predecessor_is_about_to_let_go_is_waited_for(bridge: ScriptedDaemon) -> None:
+    """A child that it had just forked holds it until it becomes another program."""
+    beat_of(bridge, RUNNING, 2**22 + 1)
+    with held(bridge) as lock:
+        bridge.waits(lambda: None, lock.release)
+        assert bridge.run() == DONE
+    assert bridge.begun == 1
 
 
 def test_what_a_killed_predecessor_left_is_swept(bridge: ScriptedDaemon) -> None:

@@ -6,7 +6,6 @@ a little behind it.
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 from collections import Counter
@@ -19,8 +18,6 @@ from support.figures import KILLED_WRITER, Record
 from support.forked import Nursery
 from support.published import Published, temporaries
 from support.scripted_book import ScriptedBook
-
-from contract.system import OperatingSystem
 
 CALLS_OF_A_LIFE = 1_000
 """At the most: the paper trader goes on and on."""
@@ -45,9 +42,6 @@ def killed(busy: Busy, file: Published, nursery: Nursery, book: ScriptedBook, co
 
 def lives_once_more(busy: Busy, nursery: Nursery, book: ScriptedBook) -> None:
     """Undisturbed, it does its work, and what its killed predecessors left is gone."""
-    while (lock := OperatingSystem().lock(book.root.lock(busy.program))) is None:
-        os.sched_yield()  # a child that a killed supervisor had just forked holds it until it becomes another program
-    lock.release()
     busy.news(book, -1)
     with nursery.start(busy.program, book.root.path, *busy.arguments, environment=dict(busy.environment)) as running:
         running.reaches(CALLS_OF_A_LIFE, lambda call: True)

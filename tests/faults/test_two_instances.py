@@ -24,7 +24,7 @@ def holds(running: Forked, busy: Busy, root: Root) -> bool:
 
 
 def race(busy: Busy, nursery: Nursery, root: Root, number: int) -> list[Forked]:
-    """The holders. They are ended, and by turns killed, before the next race."""
+    """The holders. They are ended, and by turns killed, before the next race; whoever does not hold ends by itself."""
     both = [nursery.start(busy.program, root.path, *busy.arguments, begins=AT_THE_GATE) for _ in range(2)]
     for running in both:
         running.says("ready")
@@ -32,13 +32,13 @@ def race(busy: Busy, nursery: Nursery, root: Root, number: int) -> list[Forked]:
         running.tell("go")
     holders = [running for running in both if holds(running, busy, root)]
     for running in both:
-        if running in holders:
-            running.process.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
-            running.ended()
-        else:
+        if running not in holders:
             assert running.ended() == 1
             assert len(running.errors) == 1, running.errors
             assert running.errors[0].startswith(f"{busy.program}: another {busy.program} is running")
+    for running in holders:
+        running.process.send_signal(signal.SIGKILL if number % 2 else signal.SIGTERM)
+        running.ended()
     return holders
 
 
