@@ -16,6 +16,7 @@ import pytest
 from support.figures import SCHEDULE, Record
 
 from contract.schema.names import CHECKOUT
+from simulation.invariants import Broken
 from simulation.stage import set_up
 from simulation.world import World
 
@@ -41,11 +42,17 @@ def stage() -> Iterator[None]:
 
 
 def play(first: int, count: int) -> Counter[str]:
-    total: Counter[str] = Counter()
+    """All of them, also behind one that breaks something."""
+    total, broken = Counter[str](), list[str]()
     for number in range(first, first + count):
         world = World(number)
-        world.play()
+        try:
+            world.play()
+        except Broken as error:
+            broken.append(str(error))
         total += world.count
+    if broken:
+        raise Broken("\n\n".join((f"{len(broken)} of {count} schedules broke something", *broken)))
     return total
 
 
