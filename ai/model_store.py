@@ -100,7 +100,8 @@ def publish_model(
         content = encode_checkpoint(checkpoint)
         manifest = replace(_manifest_of(checkpoint, content, number, now, details), parent=parent, replaces=before)
         _put_into_service(system, root, manifest, content)
-        _drop_old(system, root, now, before, keep_generations)
+        with suppress(RetryLater):  # what cannot be looked at now is removed the next time: the new model serves
+            _drop_old(system, root, manifest, keep_generations)
     return manifest
 
 
@@ -182,19 +183,17 @@ def _put_into_service(system: System, root: Root, manifest: Manifest, content: b
     publish(system, root.manifest, described)
 
 
-def _drop_old(system: System, root: Root, now: datetime, before: int, keep_generations: int) -> None:
-    """And what a killed publication left, which never served.
-
-    What cannot be removed now is removed the next time: the new model serves either way.
-    """
+def _drop_old(system: System, root: Root, present: Manifest, keep_generations: int) -> None:
+    """And what a killed publication left, which never served."""
     files = _files(system, root)
     numbers = sorted(files)
-    manifests = {number: _described(system, root, number) for number in numbers}
+    manifests = {number: _described(system, root, number) for number in numbers} | {present.generation: present}
+    named = present.trained_at - timedelta(days=KEEP_DAYS)
     for number in numbers[:-1]:
         manifest, checkpoint = root.generation_manifest(number), root.generation(number)
         never_served = manifest.name not in files[number]
-        old = number in numbers[:-keep_generations] and number != before
-        if never_served or (old and _served_until(number, manifests) < now - timedelta(days=KEEP_DAYS)):
+        old = number in numbers[:-keep_generations] and number != present.replaces
+        if never_served or (old and _served_until(number, manifests) < named):
             with suppress(OSError):
                 for path in (manifest, checkpoint):
                     with suppress(FileNotFoundError):
@@ -212,8 +211,9 @@ def _served_until(number: int, manifests: Mapping[int, Manifest | None]) -> date
 
 
 def _described(system: System, root: Root, number: int) -> Manifest | None:
+    """None where its manifest is missing or damaged."""
     path = root.generation_manifest(number)
-    with suppress(TillerError):
+    with suppress(BadInput):
         described = read_guarded(system, path)
         return None if described is None else parse_manifest(described, path)
     return None
@@ -242,8 +242,11 @@ def _files(system: System, root: Root) -> dict[int, set[str]]:
     """The names of the files that there are of each generation."""
     try:
         names = system.list(root.model)
-    except OSError:
+    except FileNotFoundError:
         return {}
+    except OSError as error:  # to take it for empty would be to give a number that another model has
+        reason = f"cannot be listed: {error.strerror}"
+        raise RetryLater(reason, path=root.model, hint="see that this user may read and write there") from error
     files: dict[int, set[str]] = {}
     for match in filter(None, map(_FILE_OF_A_GENERATION.fullmatch, names)):
         files.setdefault(int(match[1] or match[2]), set()).add(match[0])

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ai.model_store import history, read_model
@@ -94,7 +95,9 @@ def _model(system: System, root: Root) -> Finding:
     try:
         number = read_model(system, root).manifest.generation
     except TillerError as error:
-        whole = [kept.number for kept in history(system, root) if not kept.trouble]
+        whole: list[int] = []
+        with suppress(TillerError):  # nor can anybody tell which others there are
+            whole = [kept.number for kept in history(system, root) if not kept.trouble]
         remedy = tiller(root, "rollback", str(max(whole))) if whole else error.hint
         return Finding("model", WRONG, f"{error.path}: {error.message}" if error.path else error.message, remedy)
     return Finding("model", OK, f"generation {number} is whole" if number else "generation 0, the prior that ships")

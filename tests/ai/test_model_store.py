@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import random
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -360,6 +361,39 @@ def test_what_cannot_be_removed_now_is_removed_the_next_time() -> None:
     assert kept(machine.start(), ROOT) == list(range(9))
     put(machine.start(), ROOT, 1.0, day=800)
     assert kept(machine.start(), ROOT) == [0, *range(5, 10)]
+
+
+def test_a_model_that_cannot_be_looked_at_now_is_kept() -> None:
+    """It may have served until a moment ago: what replaced it would say so."""
+    machine = FakeMachine()
+    for day in range(0, 700, 100):
+        put(machine.start(), ROOT, 1.0, day, keep_generations=20)
+    reading = re.compile(r"config_0000\d\d\.json")
+    blind = machine.start(failing(errno.EIO, lambda call: call.name == "open" and reading.fullmatch(call.path.name)))
+    assert put(blind, ROOT, 1.0, day=700) == 8
+    assert kept(machine.start(), ROOT) == list(range(9))
+    machine.start().unlink(ROOT.generation_manifest(7))
+    damaged = ROOT.generation_manifest(6)
+    publish(machine.start(), damaged, b"{")
+    assert put(machine.start(), ROOT, 1.0, day=800) == 9, "and one that is damaged is in nobody's way"
+    assert read_model(machine.start(), ROOT).manifest.generation == 9
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EACCES])
+def test_a_number_is_never_given_twice(number: int) -> None:
+    """Not even where nobody can see, at that moment, that it was given: 0 serves, and 1 and 2 have served."""
+    machine = FakeMachine()
+    for strength in (1.0, 2.0):
+        put(machine.start(), ROOT, strength)
+    roll_back(machine.start(), ROOT, 0)
+    blind = machine.start(failing(number, lambda call: call.name == "list"))
+    with pytest.raises(RetryLater, match="rl_model: cannot be listed: "):
+        put(blind, ROOT, 3.0)
+    with pytest.raises(RetryLater, match="rl_model: cannot be listed: "):
+        history(blind, ROOT)
+    assert put(machine.start(), ROOT, 3.0) == 3
+    roll_back(machine.start(), ROOT, 1)
+    assert served(machine.start(), ROOT) == (1, 1.0)
 
 
 def test_the_number_of_a_killed_publication_is_not_used_again(system: OperatingSystem, root: Root) -> None:
