@@ -77,6 +77,15 @@ def append_line(system: System, path: Path, *lines: str, header: str | None = No
         raise _reaction(error, "cannot append", path) from error
 
 
+def cut_off_torn_line(system: System, path: Path) -> None:
+    """What a crash left of the last line of a file with a single writer, before the file is put away."""
+    descriptor = system.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        _cut_off_torn_line(system, descriptor, durable=True)
+    finally:
+        system.close(descriptor)
+
+
 def read_bytes(system: System, path: Path, *, largest: int = LARGEST_JSON) -> bytes | None:
     """The content of a plain file, read once; None where there is no such file."""
     return _read(system, path, os.O_RDONLY | os.O_NONBLOCK, largest)  # a FIFO would make us wait for its writer

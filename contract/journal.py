@@ -15,7 +15,7 @@ from datetime import UTC, date, timedelta
 from pathlib import Path
 
 from contract.errors import BadInput, RetryLater
-from contract.files import append_line, sync_directory
+from contract.files import append_line, cut_off_torn_line, sync_directory
 from contract.rotation import OpenFile, opened
 from contract.schema.names import Root
 from contract.schema.operations import JournalEntry, encode_journal_entry, parse_journal_entry
@@ -59,6 +59,7 @@ def _rotate(system: System, live: Path, today: date, keep_days: int) -> None:
         return
     rotated = _rotated(system, live)
     if _day(newest) not in rotated:
+        cut_off_torn_line(system, live)  # so that files that are read one behind the other hold whole lines
         system.replace(live, live.with_name(f"{live.name}.{_day(newest)}"))
         sync_directory(system, live.parent)  # before a new file has the name: a power cut must not keep that alone
     for day, path in rotated.items():

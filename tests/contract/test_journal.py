@@ -139,6 +139,15 @@ def test_a_writer_that_dies_loses_no_entry_that_was_written(call: int) -> None:
     assert last_generation(again, ROOT, NAME) == 4
 
 
+def test_a_day_that_ends_in_a_torn_line_is_put_away_without_it(root: Root) -> None:
+    system = OperatingSystem()
+    write(system, root, on_day(1, 0))
+    whole = root.journal(NAME).read_bytes()
+    root.journal(NAME).write_bytes(whole + b'{"schema":1,"dae')
+    write(system, root, on_day(2, 1))
+    assert root.journal(NAME).with_name(f"{NAME}.jsonl.2026-01-31").read_bytes() == whole
+
+
 @pytest.mark.parametrize("call", range(1, 40))
 def test_a_power_cut_while_a_day_is_put_away_loses_no_entry_that_was_written(call: int) -> None:
     for seed in range(12):
