@@ -39,8 +39,10 @@ def read(system: System, root: Root, daemon: str, generation: int | None = None)
     """The entry of that generation, the newest where there are several; without one the newest of all."""
     live = root.journal(daemon)
     try:
+        if generation is None:
+            return _newest(system, live)
         with closing(_newest_first(system, live)) as entries:
-            return next((entry for entry in entries if generation in (None, entry.generation)), None)
+            return next((entry for entry in entries if entry.generation == generation), None)
     except OSError as error:
         raise _cannot("read", live, error) from error
 
@@ -53,18 +55,27 @@ def last_generation(system: System, root: Root, daemon: str) -> int:
 
 def _rotate(system: System, live: Path, today: date, keep_days: int) -> None:
     """Where the clock was set back and a day comes to its end twice, the live file goes on into the next."""
-    with closing(_entries(system, live)) as entries:
-        newest = next(entries, None)
-    if newest is None or _day(newest) >= today:
+    last = _last(system, live)
+    if last is None or _day(last) >= today:
         return
     rotated = _rotated(system, live)
-    if _day(newest) not in rotated:
+    if _day(last) not in rotated:
         cut_off_torn_line(system, live)  # so that files that are read one behind the other hold whole lines
-        system.replace(live, live.with_name(f"{live.name}.{_day(newest)}"))
+        system.replace(live, live.with_name(f"{live.name}.{_day(last)}"))
         sync_directory(system, live.parent)  # before a new file has the name: a power cut must not keep that alone
     for day, path in rotated.items():
         if today - day > timedelta(days=keep_days):
             system.unlink(path)
+
+
+def _newest(system: System, live: Path) -> JournalEntry | None:
+    """The last of the live file. Where its writer died as it put a day away there is none yet: then the last of any
+    day by its number, for where the clock was set back the latest date is not the last.
+    """
+    if last := _last(system, live):
+        return last
+    ends = [_last(system, path) for path in _rotated(system, live).values()]
+    return max(filter(None, ends), key=lambda entry: entry.generation, default=None)
 
 
 def _newest_first(system: System, live: Path) -> Generator[JournalEntry]:
@@ -85,6 +96,11 @@ def _rotated(system: System, live: Path) -> dict[date, Path]:
         with suppress(ValueError):  # the 31st of a shorter month
             found[date.fromisoformat(name[-10:])] = live.with_name(name)
     return found
+
+
+def _last(system: System, path: Path) -> JournalEntry | None:
+    with closing(_entries(system, path)) as entries:
+        return next(entries, None)
 
 
 def _entries(system: System, path: Path) -> Generator[JournalEntry]:

@@ -148,6 +148,16 @@ def test_a_day_that_ends_in_a_torn_line_is_put_away_without_it(root: Root) -> No
     assert root.journal(NAME).with_name(f"{NAME}.jsonl.2026-01-31").read_bytes() == whole
 
 
+def test_the_newest_is_found_where_the_clock_was_set_back_and_the_writer_died_before_its_first_line() -> None:
+    machine = FakeMachine()
+    for generation, day in enumerate((2, 3, 0), start=1):  # generation 1 is put away under a later day than the others
+        write(machine.start(), ROOT, on_day(generation, day))
+    assert last_generation(machine.start(), ROOT, NAME) == 3
+    with pytest.raises(Crash):
+        write(machine.start(crashing(lambda call: call.name == "write")), ROOT, on_day(4, 9))
+    assert last_generation(machine.start(), ROOT, NAME) == 3
+
+
 @pytest.mark.parametrize("call", range(1, 40))
 def test_a_power_cut_while_a_day_is_put_away_loses_no_entry_that_was_written(call: int) -> None:
     for seed in range(12):

@@ -30,20 +30,25 @@ class DiskView:
         return b"".join(content for _, content in self.files_of_the_history())
 
     def files_of_the_history(self) -> list[tuple[str, bytes]]:
-        return self._with_rotated(ROOT.pnl_history)
+        found = self._with_rotated(ROOT.pnl_history)
+        live = found.pop(ROOT.pnl_history.name, None)
+        return [(name, bytes(found[name].content)) for name in sorted(found)] + (
+            [(ROOT.pnl_history.name, bytes(live.content))] if live else []
+        )
 
-    def _with_rotated(self, live: Path) -> list[tuple[str, bytes]]:
-        """The oldest first: both journals and the history are rotated to names with a date."""
+    def _with_rotated(self, live: Path) -> dict[str, File]:
+        """By their names: both journals and the history are rotated to some with a date."""
         try:
             names = self.disk.directory(live.parent).names
         except OSError:
-            return []
-        rotated = sorted(name for name in names if re.fullmatch(re.escape(live.name) + r"[.-][0-9-]+", name))
-        files = [*rotated, *([live.name] if live.name in names else [])]
-        return [(name, bytes(names[name].content)) for name in files]
+            return {}
+        ours = re.compile(re.escape(live.name) + r"([.-][0-9-]+)?")
+        return {name: file for name, file in names.items() if ours.fullmatch(name) and isinstance(file, File)}
 
     def lines(self, path: Path) -> tuple[bytes, ...]:
-        lines = b"".join(content for _, content in self._with_rotated(path)).split(b"\n")[:-1]
+        """In the order in which the files were made: where the clock was set back it is not that of their dates."""
+        files = sorted(self._with_rotated(path).values(), key=lambda file: file.number)
+        lines = b"".join(bytes(file.content) for file in files).split(b"\n")[:-1]
         return tuple(line for line in lines if b"\0" not in line)
 
     def read(self, path: Path, parse: Callable[[bytes, Path], Found]) -> Found | None:
