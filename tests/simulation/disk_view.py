@@ -30,11 +30,10 @@ class DiskView:
         return b"".join(content for _, content in self.files_of_the_history())
 
     def files_of_the_history(self) -> list[tuple[str, bytes]]:
+        """The oldest first."""
         found = self._with_rotated(ROOT.pnl_history)
-        live = found.pop(ROOT.pnl_history.name, None)
-        return [(name, bytes(found[name].content)) for name in sorted(found)] + (
-            [(ROOT.pnl_history.name, bytes(live.content))] if live else []
-        )
+        order = sorted(found, key=lambda name: (name == ROOT.pnl_history.name, name))
+        return [(name, bytes(found[name].content)) for name in order]
 
     def _with_rotated(self, live: Path) -> dict[str, File]:
         """By their names: both journals and the history are rotated to some with a date."""
@@ -46,15 +45,19 @@ class DiskView:
         return {name: file for name, file in names.items() if ours.fullmatch(name) and isinstance(file, File)}
 
     def lines(self, path: Path) -> tuple[bytes, ...]:
-        """In the order in which the files were made: where the clock was set back it is not that of their dates."""
-        files = sorted(self._with_rotated(path).values(), key=lambda file: file.number)
-        lines = b"".join(bytes(file.content) for file in files).split(b"\n")[:-1]
-        return tuple(line for line in lines if b"\0" not in line)
+        """In the order in which they were written: where the clock was set back it is not that of the files' dates."""
+        files = sorted((bytes(file.content) for file in self._with_rotated(path).values()), key=_first_generation)
+        return tuple(line for content in files for line in content.split(b"\n")[:-1] if b"\0" not in line)
 
     def read(self, path: Path, parse: Callable[[bytes, Path], Found]) -> Found | None:
         """None where there is no such file; a file that cannot be parsed is `Broken`."""
         content = self.visible(path)
         return None if content is None else readable(content, path, parse)
+
+
+def _first_generation(content: bytes) -> int:
+    found = re.search(rb'"generation":([0-9]+)', content)
+    return int(found[1]) if found else 0
 
 
 class OnDisk:
