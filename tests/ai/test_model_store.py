@@ -368,8 +368,12 @@ def test_a_model_that_cannot_be_looked_at_now_is_kept() -> None:
     machine = FakeMachine()
     for day in range(0, 700, 100):
         put(machine.start(), ROOT, 1.0, day, keep_generations=20)
-    reading = re.compile(r"config_0000\d\d\.json")
-    blind = machine.start(failing(errno.EIO, lambda call: call.name == "open" and reading.fullmatch(call.path.name)))
+    manifest = re.compile(r"config_0000\d\d\.json")
+
+    def is_read(call: Call) -> bool:
+        return call.name == "open" and bool(manifest.fullmatch(call.path.name))
+
+    blind = machine.start(failing(errno.EIO, is_read))
     assert put(blind, ROOT, 1.0, day=700) == 8
     assert kept(machine.start(), ROOT) == list(range(9))
     machine.start().unlink(ROOT.generation_manifest(7))
