@@ -27,35 +27,36 @@ class Egress:
     def __init__(self, context: Context) -> None:
         """Goes on from what stands in the file, where that is ours.
 
-        File and journal both know the generation (the journal as far as it could be written), so either will do. While
-        neither can be read, nothing is told, lest a generation come a second time with another decision: the bot sees
-        that its word grows old.
+        No generation comes a second time with another decision, so the last one must be known. The file says it. The
+        journal may be behind, where it could not be written; it serves where the file is gone or not ours. While that
+        one of them cannot be read that must be, nothing is told: the bot sees that its word grows old.
         """
         self.told: Told | None = None
         self.generation = 0
         self.content = b""
         self._last: Allocations | None = None
-        unread = []
-        for take_up in (self._take_up_journal, self._take_up_file):
-            try:
-                take_up(context)
-            except TillerError as error:
-                context.log.warning("begins without what was published before", error=error)
-                if isinstance(error, RetryLater):
-                    unread.append(error)
-        if len(unread) == 2:
-            raise unread[0]
-
-    def _take_up_journal(self, context: Context) -> None:
-        self.generation = journal.last_generation(context.system, context.root, NAME)
+        self._take_up_file(context)
+        try:
+            noted = journal.last_generation(context.system, context.root, NAME)
+        except RetryLater as error:
+            if self.generation == 0:
+                raise
+            context.log.warning("begins without its journal", error=error)
+        else:
+            self.generation = max(self.generation, noted)
 
     def _take_up_file(self, context: Context) -> None:
         system, path = context.system, context.root.allocations
-        last = read_record(system, path, parse_allocations)
-        if last is not None:
-            self.told = told(last, path)
-            self._last, self.content = last, read_bytes(system, path) or b""
-            self.generation = max(self.generation, last.generation or 0)
+        try:
+            last = read_record(system, path, parse_allocations)
+            if last is not None:
+                self.told = told(last, path)
+                self._last, self.content = last, read_bytes(system, path) or b""
+                self.generation = last.generation or 0
+        except RetryLater:
+            raise
+        except TillerError as error:
+            context.log.warning("begins without what was published before", error=error)
 
     def tell(self, context: Context, record: Allocations, told: Told, body: Callable[[], Mapping[str, Any]]) -> str:
         """Publish the record if need be. Returns what is wrong although that went well."""

@@ -7,6 +7,7 @@ import errno
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -143,15 +144,53 @@ def test_what_is_not_ours_is_replaced(world: World, content: bytes) -> None:
     assert any("begins without what was published" in line for line in world.lines.said)
 
 
-@pytest.mark.parametrize("unreadable", [ROOT.journal("bridge"), ROOT.allocations])
-def test_a_file_that_cannot_be_read_at_the_start_takes_no_generation_back(world: World, unreadable: Path) -> None:
+def opening(path: Path) -> Plan:
+    return failing(errno.EACCES, lambda call: call.name == "open" and call.path == path)
+
+
+def test_a_journal_that_cannot_be_read_at_the_start_takes_no_generation_back(world: World) -> None:
     for generation in (1, 2):
         world.rl(generation)
         world.run()
-    world.start(failing(errno.EACCES, lambda call: call.name == "open" and call.path == unreadable))
+    world.start(opening(ROOT.journal("bridge")))
     world.rl(3)
     world.run()
     assert world.told.generation == 4
+
+
+def test_a_journal_must_be_read_where_the_file_is_gone(world: World) -> None:
+    world.rl(1)
+    world.run()
+    world.writer.unlink(ROOT.allocations)
+    world.start(opening(ROOT.journal("bridge")))
+    with pytest.raises(RetryLater):
+        world.run()
+    world.start()
+    world.run()
+    assert world.told.generation == 3
+
+
+def reading(beyond: int) -> Plan:
+    """The bot's file cannot be read any more after so many calls."""
+    calls = count()
+    read = ("read", ROOT.allocations)
+    return failing(errno.EIO, lambda call: (call.name, call.path) == read and next(calls) >= beyond)
+
+
+@pytest.mark.parametrize("refused", [opening(ROOT.allocations), reading(0), reading(2)], ids=["open", "read", "again"])
+def test_a_file_that_cannot_be_read_at_the_start_is_waited_for(world: World, refused: Plan) -> None:
+    """The journal does not know its generation: it could not be written."""
+    world.start(opening(ROOT.journal("bridge")))
+    world.rl(1)
+    world.run()
+    world.start(refused)
+    world.rl(2)
+    with pytest.raises(RetryLater):
+        world.run()
+    assert world.told.generation == 2
+    world.start()
+    world.run()
+    assert world.told.generation == 3
 
 
 def test_while_nothing_can_be_read_nothing_is_told(world: World) -> None:
