@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from contract.errors import RetryLater
-from contract.files import append_line, publish, read_record, read_tail, sync_file
+from contract.files import append_line, publish, read_record, read_tail, settle_lines
 from contract.rotation import Moved, siblings
 from contract.schema.account import Portfolio, Position, encode_portfolio
 from contract.schema.fields import Fields, encode
@@ -75,7 +75,7 @@ def complete(system: System, root: Root, memory: Memory) -> int:
     """Finish a commit that was interrupted; how many rows were missing from the files."""
     missing = 0
     for name, rows in memory.rows.items():
-        sync_file(system, _path(root, name))
+        settle_lines(system, _path(root, name))
         written = _last_rows(system, _path(root, name))
         lacking = [row for row in rows if row not in written]
         append_line(system, _path(root, name), *lacking, header=",".join(HEADERS[name]))

@@ -40,7 +40,7 @@ from contract.configure import configure
 from contract.daemon import DONE, FAILED, Context, Daemon, Status, add_common_options
 from contract.daemon import main as run_daemon
 from contract.errors import TillerError, one_line, told
-from contract.files import make_directory, publish
+from contract.files import make_directory, publish, settle_lines
 from contract.log import open_log
 from contract.schema.judgement import Report, encode_report
 from contract.schema.names import Root
@@ -55,6 +55,8 @@ class Tracker:
     def __init__(self, context: Context) -> None:
         with suppress(OSError):
             make_directory(context.system, context.root.model)  # so that the arrival of a first model is heard
+        for path in (context.root.quarantine, context.root.live_days):
+            settle_lines(context.system, path)
         self._judging = Judging(context)
         self._recorder = Recorder(context)
         self._report: Report | None = None

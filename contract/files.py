@@ -19,6 +19,8 @@ from typing import TypeVar
 from contract.errors import BadInput, MustStop, RetryLater, TillerError
 from contract.system import System
 
+_APPENDED = 1 << 20
+"""More than is ever appended at once."""
 LARGEST_JSON = 16 << 20
 _TAIL_BLOCK = 1 << 16
 _TEMPORARY_SUFFIX = ".tmp"
@@ -161,18 +163,27 @@ def sync_directory(system: System, directory: Path) -> None:
         system.close(descriptor)
 
 
-def sync_file(system: System, path: Path) -> None:
-    """Make durable what a killed writer left in a file, before anything rests on it. A missing file is none."""
+def settle_lines(system: System, path: Path) -> None:
+    """Make durable what a killed writer left at the end of a file that grows, before anything rests on it.
+
+    The end is written once more, byte for byte: a sync that failed has let the system forget what it had to write, so
+    that the next one succeeds and mends nothing. Only for the file's one writer. Where there is no file, or something
+    else, nothing is made durable: whoever adds to it will say so.
+    """
     try:
-        descriptor = system.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = system.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
-            system.fsync(descriptor)
+            if stat.S_ISREG(system.fstat(descriptor).mode):
+                _write_end_again(system, descriptor)
+                system.fsync(descriptor)
         finally:
             system.close(descriptor)
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _reaction(error, "cannot make durable", path) from error
+        reaction = _reaction(error, "cannot make durable", path)
+        if isinstance(reaction, RetryLater):
+            raise reaction from error
 
 
 def settle(system: System, *paths: Path) -> None:
@@ -258,6 +269,15 @@ def _write_all_or_none(system: System, descriptor: int, content: bytes, size_bef
     except OSError:
         system.truncate(descriptor, size_before)
         raise
+
+
+def _write_end_again(system: System, descriptor: int) -> None:
+    size = system.fstat(descriptor).size
+    offset = max(0, size - _APPENDED)
+    end = system.pread(descriptor, size - offset, offset)
+    while end:
+        written = system.pwrite(descriptor, end, offset)
+        offset, end = offset + written, end[written:]
 
 
 def _cut_off_torn_line(system: System, descriptor: int, durable: bool) -> int:

@@ -48,6 +48,8 @@ class System(Protocol):
 
     def write(self, descriptor: int, data: bytes) -> int: ...
 
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> int: ...
+
     def truncate(self, descriptor: int, size: int) -> None: ...
 
     def fsync(self, descriptor: int) -> None: ...
@@ -121,6 +123,9 @@ class OperatingSystem:
 
     def write(self, descriptor: int, data: bytes) -> int:
         return os.write(descriptor, data)
+
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
+        return os.pwrite(descriptor, data, offset)
 
     def truncate(self, descriptor: int, size: int) -> None:
         os.ftruncate(descriptor, size)

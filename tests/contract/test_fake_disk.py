@@ -69,6 +69,7 @@ operations = st.one_of(
     opening,
     opening,
     st.tuples(st.just("write"), which, st.binary(max_size=20)),
+    st.tuples(st.just("pwrite"), which, st.binary(max_size=20), size),
     st.tuples(st.just("read"), which, size),
     st.tuples(st.just("pread"), which, size, size),
     st.tuples(st.just("truncate"), which, size),

@@ -26,8 +26,8 @@ from contract.files import (
     read_record,
     read_tail,
     settle,
+    settle_lines,
     sweep,
-    sync_file,
 )
 from contract.system import OperatingSystem, Stat, System
 
@@ -383,17 +383,40 @@ def test_what_a_killed_writer_left_is_made_durable() -> None:
     machine = FakeMachine()
     append_line(machine.start(), FILE, "first")
     append_line(machine.start(), FILE, "second", durable=False)
-    sync_file(machine.start(), FILE)
+    settle_lines(machine.start(), FILE)
     machine.power_cut()
     assert read_bytes(machine.start(), FILE) == b"first\nsecond\n"
 
 
+def test_a_sync_that_failed_has_forgotten_what_it_had_to_write() -> None:
+    """The next one succeeds; what was left is written again, whatever its size, in a file that is not new."""
+    for seed in range(6):
+        machine = FakeMachine(seed)
+        whole = b"".join(b"%07d\n" % number for number in range(150_000))
+        publish(machine.start(), FILE, whole)
+        append_line(machine.start(), FILE, "left", durable=False)
+        with pytest.raises(RetryLater):
+            settle_lines(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), FILE)
+        writer = machine.start()
+        writer.short_writes = 0.5
+        settle_lines(writer, FILE)
+        machine.power_cut()
+        assert read_bytes(machine.start(), FILE) == whole + b"left\n"
+
+
+@pytest.mark.parametrize("other", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("elsewhere")])
+def test_what_is_no_file_has_nothing_to_make_durable(tmp_path: Path, other: Callable[[Path], None]) -> None:
+    other(tmp_path / "other")
+    settle_lines(OperatingSystem(), tmp_path / "other")
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_missing_file_has_nothing_to_make_durable_and_a_failing_disk_says_so() -> None:
     machine = FakeMachine()
-    sync_file(machine.start(), FILE)
+    settle_lines(machine.start(), FILE)
     append_line(machine.start(), FILE, "first")
     with pytest.raises(RetryLater, match="cannot make durable"):
-        sync_file(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), FILE)
+        settle_lines(machine.start(failing(errno.EIO, lambda call: call.name == "fsync")), FILE)
 
 
 # read_guarded

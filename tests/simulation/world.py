@@ -34,8 +34,8 @@ from simulation.witness import Witness
 
 RECOVERY_S = 300.0
 """After the last misfortune all must be well within this time."""
-_CHANGES = ("write", "truncate", "replace", "unlink")
-_FILLS_THE_DISK = ("write", "fsync", "replace")
+_CHANGES = ("write", "pwrite", "truncate", "replace", "unlink")
+_FILLS_THE_DISK = ("write", "pwrite", "fsync", "replace")
 _LINES_SHOWN = 40
 
 

@@ -58,7 +58,7 @@ def writing(directory: Path, name: str, *, by_line: bool) -> Callable[[Call], bo
     """
     writes = False
     ours = re.compile(name if by_line else rf"\.(?:{name})\..*\.tmp")
-    begins = ("write", "truncate") if by_line else ("open", "replace")
+    begins = ("write", "pwrite", "truncate") if by_line else ("open", "replace")
 
     def writes_it(call: Call) -> bool:
         nonlocal writes

@@ -281,14 +281,22 @@ class Opened:
 
     def write(self, data: bytes) -> int:
         self._must_be(os.O_WRONLY)
-        file = self._file()
-        start = file.size if self.flags & os.O_APPEND else self.position
+        self.position = self._write(self._file(), data, self.position)
+        return len(data)
+
+    def pwrite(self, data: bytes, offset: int) -> int:
+        self._must_be(os.O_WRONLY)
+        self._write(self._file(), data, offset)
+        return len(data)
+
+    def _write(self, file: File, data: bytes, start: int) -> int:
+        """Returns where that ends. What is opened for appending is appended to, whatever place is named."""
+        start = file.size if self.flags & os.O_APPEND else start
         if start > file.size and data:
             file.truncate(start)
         file.write(start, data)
-        self.position = start + len(data)
         self.disk.touch(file)
-        return len(data)
+        return start + len(data)
 
     def truncate(self, size: int) -> None:
         if self.flags & os.O_ACCMODE == os.O_RDONLY:

@@ -203,16 +203,17 @@ class FakeSystem:
         return self._call("pread", descriptor, lambda: self._held(descriptor).pread(size, offset))
 
     def write(self, descriptor: int, data: bytes) -> int:
+        return self._write("write", descriptor, data, lambda part: self._held(descriptor).write(part))
+
+    def pwrite(self, descriptor: int, data: bytes, offset: int) -> int:
+        return self._write("pwrite", descriptor, data, lambda part: self._held(descriptor).pwrite(part, offset))
+
+    def _write(self, name: str, descriptor: int, data: bytes, write: Callable[[bytes], int]) -> int:
         chance = self.machine.chance
         is_short = len(data) > 1 and chance.random() < self.short_writes
         taken = data[: chance.randrange(1, len(data))] if is_short else data
         torn = data[: chance.randint(0, len(data))]
-        return self._call(
-            "write",
-            descriptor,
-            lambda: self._held(descriptor).write(taken),
-            half=lambda: self._held(descriptor).write(torn),
-        )
+        return self._call(name, descriptor, lambda: write(taken), half=lambda: write(torn))
 
     def truncate(self, descriptor: int, size: int) -> None:
         self._call("truncate", descriptor, lambda: self._held(descriptor).truncate(size))
