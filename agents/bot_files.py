@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from contract.errors import RetryLater
-from contract.files import append_line, publish, read_record, read_tail, settle_lines
+from contract.files import LARGEST_APPEND, append_line, publish, read_record, read_tail, settle_lines
 from contract.rotation import Moved, siblings
 from contract.schema.account import Portfolio, Position, encode_portfolio
 from contract.schema.fields import Fields, encode
@@ -31,8 +31,6 @@ from trading.ledger import Fill, Holding, Ledger
 from trading.paper_day import Mark
 
 HEADERS = {"fills": PNL_HEADER, "marks": MARKS_HEADER, "metrics": PERFORMANCE_HEADER}
-LARGEST_COMMIT = 8 << 20
-"""Bytes at the end of a file in which the rows of an interrupted commit are looked for."""
 
 
 @dataclass
@@ -75,8 +73,7 @@ def complete(system: System, root: Root, memory: Memory) -> int:
     """Finish a commit that was interrupted; how many rows were missing from the files."""
     missing = 0
     for name, rows in memory.rows.items():
-        settle_lines(system, _path(root, name))
-        written = _last_rows(system, _path(root, name))
+        written = _written(system, _path(root, name), set(rows))
         lacking = [row for row in rows if row not in written]
         append_line(system, _path(root, name), *lacking, header=",".join(HEADERS[name]))
         missing += len(lacking)
@@ -84,8 +81,8 @@ def complete(system: System, root: Root, memory: Memory) -> int:
     return missing
 
 
-def _last_rows(system: System, path: Path) -> set[str]:
-    """The last whole rows of a file, and of its siblings in case it was rotated just now."""
+def _written(system: System, path: Path, rows: set[str]) -> set[str]:
+    """Which of these rows are in the file, or in a sibling in case it was rotated just now; they are there to stay."""
     try:
         rotated = siblings(system, path)
     except Moved:
@@ -93,11 +90,13 @@ def _last_rows(system: System, path: Path) -> set[str]:
     except OSError as error:
         reason = f"cannot be listed: {error.strerror}"
         raise RetryLater(reason, path=path.parent, hint="see that this user may read it") from error
-    return {
-        row
-        for file in (path, *rotated)
-        for row in read_tail(system, file, LARGEST_COMMIT).decode(errors="replace").split("\n")[:-1]
-    }
+    written = set[str]()
+    for file in (path, *rotated):
+        end = read_tail(system, file, LARGEST_APPEND).decode(errors="replace")
+        if found := rows.intersection(end.split("\n")[:-1]):
+            settle_lines(system, file)
+            written |= found
+    return written
 
 
 def fill_row(fill: Fill, number: int, equity: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from agents.bridge_decision import Told
 from agents.bridge_record import say_the_same, told
 from contract import journal
-from contract.daemon import Context
+from contract.daemon import Context, settle_record
 from contract.errors import BadInput, RetryLater, TillerError
 from contract.files import publish, read_bytes, read_record
 from contract.schema.operations import JournalEntry
@@ -36,6 +36,7 @@ class Egress:
         self.content = b""
         self._last: Allocations | None = None
         self._take_up_file(context)
+        settle_record(context, context.root.journal(NAME))
         try:
             noted = journal.last_generation(context.system, context.root, NAME)
         except RetryLater as error:

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from agents.bridge_rows import Rows
-from contract.daemon import Context
+from contract.daemon import Context, settle_record
 from contract.errors import BadInput, TillerError, one_line
-from contract.files import append_line, publish, read_bytes, read_record, settle_lines
+from contract.files import append_line, publish, read_bytes, read_record
 from contract.rows import Attribution, Trade
 from contract.schema.fields import format_time
 from contract.schema.names import Root
@@ -51,8 +51,7 @@ class Guard:
         system, root, now = context.system, context.root, context.system.now()
         fresh = open_account(context.config.account.initial_equity)
         position = None
-        with suppress(TillerError):  # what is noted is for people: nothing that is told hangs on it
-            settle_lines(system, root.risk_events)
+        settle_record(context, root.risk_events)
         try:
             state = read_record(system, root.risk_state, parse_risk_state) or RiskState(Breaker(fresh), None)
             position = Position.from_dict(state.position) if state.position else None

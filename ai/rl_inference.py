@@ -36,7 +36,7 @@ from ai.replay import add_replay_options, replay
 from ai.serving import Model, Serving, settings_of
 from contract import journal
 from contract.book.daily import DailyBook
-from contract.daemon import DONE, FAILED, Context, Daemon, Status, main
+from contract.daemon import DONE, FAILED, Context, Daemon, Status, main, settle_record
 from contract.errors import BadInput, RetryLater, TillerError
 from contract.files import make_directory, publish, read_record
 from contract.schema.judgement import Trust, encode_trust, parse_trust
@@ -62,6 +62,7 @@ class Inference:
         self._saved: object = None
         self._published = _published(context)
         known = self._published.generation if self._published else None
+        settle_record(context, root.journal(NAME))
         self._generation = max(journal.last_generation(system, root, NAME), known or 0)
         self._spoken_s = -inf
         self._status = Status("nothing said yet")

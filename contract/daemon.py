@@ -22,7 +22,7 @@ from typing import Any
 from contract.config import Config
 from contract.configure import configure
 from contract.errors import BadInput, MustStop, RetryLater, TillerError, told
-from contract.files import make_directory, publish, settle, sweep
+from contract.files import make_directory, publish, settle, settle_lines, sweep
 from contract.log import Log, open_log
 from contract.pulse import ALIVE, STALE, feel
 from contract.schema.names import Root
@@ -95,6 +95,14 @@ class Daemon:
     """Whether these options ask for one run and the end, as `--once` always does."""
     settings: Callable[[argparse.Namespace], Mapping[str, Any]] = lambda options: {}
     """Options that override settings, as `section.key`."""
+
+
+def settle_record(context: Context, path: Path) -> None:
+    """Make durable what a killed predecessor left of what is for people to read: nothing that is told hangs on it."""
+    try:
+        settle_lines(context.system, path)
+    except TillerError as error:
+        context.log.warning("may be lost again", error=error)
 
 
 @dataclass

@@ -19,7 +19,7 @@ from typing import TypeVar
 from contract.errors import BadInput, MustStop, RetryLater, TillerError
 from contract.system import System
 
-_APPENDED = 1 << 20
+LARGEST_APPEND = 8 << 20
 """More than is ever appended at once."""
 LARGEST_JSON = 16 << 20
 _TAIL_BLOCK = 1 << 16
@@ -273,7 +273,7 @@ def _write_all_or_none(system: System, descriptor: int, content: bytes, size_bef
 
 def _write_end_again(system: System, descriptor: int) -> None:
     size = system.fstat(descriptor).size
-    offset = max(0, size - _APPENDED)
+    offset = max(0, size - LARGEST_APPEND)
     end = system.pread(descriptor, size - offset, offset)
     while end:
         written = system.pwrite(descriptor, end, offset)

@@ -14,8 +14,8 @@ from contextlib import closing, suppress
 from datetime import UTC, date, timedelta
 from pathlib import Path
 
-from contract.errors import BadInput, RetryLater, TillerError
-from contract.files import append_line, cut_off_torn_line, settle_lines, sync_directory
+from contract.errors import BadInput, RetryLater
+from contract.files import append_line, cut_off_torn_line, sync_directory
 from contract.rotation import OpenFile, opened
 from contract.schema.names import Root
 from contract.schema.operations import JournalEntry, encode_journal_entry, parse_journal_entry
@@ -48,9 +48,7 @@ def read(system: System, root: Root, daemon: str, generation: int | None = None)
 
 
 def last_generation(system: System, root: Root, daemon: str) -> int:
-    """Of the newest entry, from which its writer goes on; 0 where there is none."""
-    with suppress(TillerError):  # what is told does not hang on the record of it
-        settle_lines(system, root.journal(daemon))
+    """Of the newest entry; 0 where there is none."""
     newest = read(system, root, daemon)
     return newest.generation if newest else 0
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.fake_system import Crash, FakeMachine, FakeSystem, crashing, failing, nth
+from support.fake_system import Crash, FakeMachine, FakeSystem, crashing, failing, nothing_planned, nth
 
 from agents.bot_files import HEADERS, Memory, commit, complete, load
 from contract.errors import RetryLater
@@ -78,6 +78,36 @@ def test_rotation_between_crash_and_restart_doubles_nothing(suffix: str) -> None
     memory = load(system, ROOT)
     assert memory is not None and memory.rows["fills"]
     assert complete(system, ROOT, memory) == 0
+
+
+@pytest.mark.parametrize("suffix", ["", ".1", "-20260101"])
+@pytest.mark.parametrize("refused", [0, 1])
+def test_what_a_killed_commit_left_is_there_to_stay(suffix: str, refused: int) -> None:
+    """Killed before it had made its rows durable, which then fails `refused` times; and the file was rotated."""
+    for seed in range(8):
+        machine = FakeMachine(seed)
+        live(machine.start())
+        memory = load(machine.start(), ROOT)
+        assert memory is not None
+        trade(memory)
+        with pytest.raises(Crash):
+            commit(
+                machine.start(crashing(lambda call: (call.name, call.path) == ("fsync", ROOT.pnl_history))),
+                *(ROOT, memory, {}, NOW),
+            )
+        ends = ROOT.pnl_history.with_name(f"pnl_history.csv{suffix}")
+        machine.start().replace(ROOT.pnl_history, ends)
+        for attempt in range(refused + 1):
+            plan = failing(errno.EIO, lambda call: call.name == "fsync") if attempt < refused else nothing_planned
+            memory = load(machine.start(), ROOT)
+            assert memory is not None
+            try:
+                complete(machine.start(plan), ROOT, memory)
+            except RetryLater:
+                assert attempt < refused
+        machine.power_cut()
+        kept = b"".join(read_bytes(machine.start(), path) or b"" for path in {ends, ROOT.pnl_history})
+        assert [kept.count(b"fills %d %s\n" % (DAYS + 1, half)) for half in (b"a", b"b")] == [1, 1]
 
 
 def test_a_directory_that_cannot_be_listed_is_listed_later() -> None:
