@@ -10,7 +10,7 @@ test:             ## the tests alone, in the .venv that `make check` makes
 	$(PY) -m pytest -n 2
 faults:           ## the long counts of the fault table: hours, on from where it stopped; WRITE=docs/reliability.md
 	mkdir -p logs
-	$(PY) -m pytest -n 2 -m "faults or figures" --keep-faults logs/faults.jsonl $(if $(WRITE),--write-fault-table $(WRITE))
+	$(PY) -m pytest tests -n 2 -m "faults or figures" --keep-faults logs/faults.jsonl $(if $(WRITE),--write-fault-table $(WRITE))
 fuzz:             ## what reads files, given what no file should hold, for FUZZ_SECONDS each (60)
 	bash scripts/fuzz.sh
 bench:            ## every figure of benchmarks/ beside its target, measured here

@@ -87,7 +87,7 @@ def run(directory: Path, *options: str) -> str:
         text=True,
         check=False,
     )
-    return done.stdout + done.stderr
+    return f"{done.stdout}{done.stderr}\nended with {done.returncode}\n"
 
 
 @pytest.mark.timeout(180)
@@ -102,4 +102,5 @@ def test_a_run_goes_on_with_what_has_not_passed(tmp_path: Path) -> None:
     assert "page renewed, not whole: nothing was tried of: " in shown
     assert "\n\nNOT WHOLE, nothing was tried of: " in (tmp_path / "page").read_text()
     assert sorted((tmp_path / "tried").read_text().split()) == ["bridge", "tracker", "tracker"]
+    assert run(tmp_path, "--keep-faults", "found").endswith("\nended with 0\n"), "nothing is left to try"
     assert "2 passed" in run(tmp_path, "--keep-faults", "found", "--seed", "8"), "another seed tries other moments"

@@ -67,6 +67,11 @@ class FaultRun:
             with self._file.open("a", encoding="utf-8") as file:
                 file.write(kept.line())
 
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """That all has passed before is no failure."""
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and self._kept:
+            session.exitstatus = pytest.ExitCode.OK
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         figures, skipped = [figure for kept in self._kept for figure in kept.figures], sorted(self._skipped)
         made = fault_table(figures, skipped)
