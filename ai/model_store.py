@@ -242,7 +242,7 @@ def _files(system: System, root: Root) -> dict[int, set[str]]:
     """The names of the files that there are of each generation."""
     try:
         names = system.list(root.model)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:  # to take it for empty would be to give a number that another model has
         reason = f"cannot be listed: {error.strerror}"
